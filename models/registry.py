@@ -1,0 +1,1 @@
+"""Finds, fetches and verifies the networks named in manifest.toml."""

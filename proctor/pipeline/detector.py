@@ -1,0 +1,91 @@
+"""The whole interface of a detector plug-in. A plug-in module needs nothing else of ours but ``proctor.types``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from proctor.types import AudioChunk, Frame, Observation
+
+Sample = Frame | AudioChunk
+T = TypeVar("T")
+
+
+class Settings(BaseModel):
+    """Base of a plug-in's settings: strict, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One thing a plug-in can observe.
+
+    ``sentence`` is the flag's reason as a student reads it, with ``{seconds}`` (for instance
+    ``"A phone was in view for {seconds} s."``) and optionally ``{reason}``, the reason text of the
+    observation with the highest score.
+    """
+
+    name: str
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a plug-in gets from the session: its model files, and a place to share networks.
+
+    ``models`` maps manifest names to verified local paths (only those the plug-in declared).
+    """
+
+    models: Mapping[str, Path]
+    _shared: dict[str, Any] = field(default_factory=dict)
+
+    def share(self, key: str, make: Callable[[], T]) -> T:
+        """The one object under ``key`` in this session, made on first use.
+
+        Plug-ins that declare a model in common run on the same worker thread, so what they share
+        needs no lock.
+        """
+        if key not in self._shared:
+            self._shared[key] = make()
+        shared: T = self._shared[key]
+        return shared
+
+
+class Detector(Protocol):
+    """A pure, timed filter: samples in, observations out. No thread, clock, file, network or Qt inside."""
+
+    def update(self, sample: Any) -> Sequence[Observation]:
+        """Look at one :class:`Frame` or :class:`AudioChunk` and say what was seen of every kind."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all history: the next sample comes after a gap."""
+        ...
+
+    def close(self) -> None:
+        """Free native resources. Nothing is called afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """What an entry point in the group ``proctor.detectors`` names.
+
+    ``period`` is the wanted seconds between two looks (0.0: every sample, as audio detectors need).
+    ``models`` are manifest names; when one is missing the plug-in's kinds are *not measured*, or
+    the exam refuses to start where its policy requires them.
+    """
+
+    name: str
+    takes: Literal["frame", "audio"]
+    period: float
+    kinds: tuple[Kind, ...]
+    models: tuple[str, ...]
+    Settings: type[Settings]
+    create: Callable[[Any, Context], Detector]
