@@ -1,0 +1,51 @@
+"""The ``proctor`` command. Parsing imports nothing heavy; each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from proctor.errors import ProctorError
+
+# One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
+GROUPS = ("demo", "replay", "case", "keys", "models", "plugin", "policy", "doctor")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="proctor",
+        description="Consent-first exam proctoring: a flag is a question to a person, never a verdict.",
+        epilog="Exit codes: 0 done, 1 a check answered no, 2 wrong input, 3 this machine lacks something.",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bars, no extra lines")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for group in GROUPS:
+        importlib.import_module(f"proctor.cli.{group}").add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. A user's mistake never ends in a traceback."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except ProctorError as error:
+        print(f"proctor: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("proctor: stopped by you.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`proctor … | head`); keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

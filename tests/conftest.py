@@ -1,0 +1,42 @@
+"""Shared fixtures: where real recordings and networks are, and skips with a reason where they are not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+# Where a shared folder stands beside the project, it is the mirror for networks and sample clips.
+if "PROCTOR_MODELS_MIRROR" not in os.environ and (SHARED / "models").is_dir():
+    os.environ["PROCTOR_MODELS_MIRROR"] = f"{SHARED / 'models'};{SHARED / 'media'}"
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """The folder of labelled real recordings."""
+    folder = Path(os.environ.get("PROCTOR_MEDIA", SHARED / "media"))
+    if not (folder / "labels.csv").is_file():
+        pytest.skip(f"labelled recordings are not here ({folder.name} is missing)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model() -> Callable[[str], Path]:
+    """The verified local path of a network by its manifest name; skips where it cannot be had."""
+    from models import registry
+
+    def get(name: str) -> Path:
+        path = registry.find(name)
+        if path is None:
+            try:
+                path = registry.install(name)
+            except registry.ModelError as error:
+                pytest.skip(f"network {name} cannot be had here: {error}")
+        return path
+
+    return get
