@@ -46,7 +46,7 @@ class Marker:
 
     t: float
     kind: str
-    data: Mapping[str, Any] = EMPTY
+    data: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
