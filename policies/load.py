@@ -19,7 +19,9 @@ MAX_BYTES = 1_000_000
 def preset_names() -> list[str]:
     """Names of the policies that come with the app."""
     folder = resources.files("policies") / "presets"
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
 
 
 def read(name_or_path: str) -> tuple[Policy, bytes]:

@@ -136,7 +136,9 @@ class Policy(Part):
     jurisdictions: tuple[str, ...] = Field(
         (), description="Where it is sat, for instance EU, US, GB."
     )
-    languages: tuple[str, ...] = Field(("en",), min_length=1, description="Languages of the notice.")
+    languages: tuple[str, ...] = Field(
+        ("en",), min_length=1, description="Languages of the notice."
+    )
     recipients: tuple[AgeRecipient, ...] = Field(
         (), description="Who can open clips. Empty: keys are given when the exam starts."
     )

@@ -79,7 +79,9 @@ class Plugin:
 
     ``period`` is the wanted seconds between two looks (0.0: every sample, as audio detectors need).
     ``models`` are manifest names; when one is missing the plug-in's kinds are *not measured*, or
-    the exam refuses to start where its policy requires them.
+    the exam refuses to start where its policy requires them. ``optional_models`` are handed over
+    where they are found; ``create`` raises ``ValueError`` with a sentence when the settings ask for
+    something that only a missing one can do.
     """
 
     name: str
@@ -89,3 +91,4 @@ class Plugin:
     models: tuple[str, ...]
     Settings: type[Settings]
     create: Callable[[Any, Context], Detector]
+    optional_models: tuple[str, ...] = ()

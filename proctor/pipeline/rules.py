@@ -33,7 +33,6 @@ class Rule:
         self.settings = settings
         self.measured_s = 0.0
         self.unknown_s: dict[str, float] = {}
-        self._began: float | None = None
         self._now: float | None = None
         self._last: Observation | None = None
         self._active = False
@@ -54,7 +53,6 @@ class Rule:
 
     def begin(self, t: float) -> None:
         """Measuring starts at ``t``: silence from here on counts as not measured."""
-        self._began = t
         self._now = t
 
     def feed(self, observation: Observation) -> list[FlagEvent]:
@@ -90,11 +88,9 @@ class Rule:
 
     def _advance(self, t: float) -> list[FlagEvent]:
         """Let the time up to ``t`` pass in the state of the last observation."""
-        if self._now is None:
-            self.begin(t)
-        assert self._now is not None
-        passed = max(0.0, t - self._now)
-        self._now = max(self._now, t)
+        now = t if self._now is None else self._now
+        passed = max(0.0, t - now)
+        self._now = max(now, t)
         last = self._last
         held = 0.0
         if last is not None and last.score is not None:
@@ -126,15 +122,15 @@ class Rule:
         if t < self._cool_until or self._held_s + 1e-6 < self.settings.min_s:
             return []
         self._opened += 1
-        self._flag = self._describe(self._start, None, t)
+        self._flag = self._describe(self._start, None)
         return [FlagEvent("opened", t, self._flag)]
 
     def _close(self, t: float) -> FlagEvent:
-        assert self._start is not None
         self._cool_until = self._seen_until + self.settings.cooldown_s
-        return FlagEvent("closed", t, self._describe(self._start, self._seen_until, t))
+        start = self._seen_until if self._start is None else self._start
+        return FlagEvent("closed", t, self._describe(start, self._seen_until))
 
-    def _describe(self, start: float, end: float | None, t: float) -> Flag:
+    def _describe(self, start: float, end: float | None) -> Flag:
         seconds = max((self._seen_until if end is None else end) - start, 0.0)
         why = self.kind.sentence.format(seconds=f"{seconds:.1f}", reason=self._peak_reason)
         flag = self._flag or Flag(

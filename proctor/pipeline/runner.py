@@ -1,0 +1,148 @@
+"""Runs detectors on samples: which one, when, on what thread, and what happens when one misbehaves.
+
+Detectors that share a network run in one *lane* (a thread), so that one inference serves them all
+and a slow network never delays another lane. A detector that raises, answers nonsense or hangs is
+contained: its kinds become *unknown*, the others go on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from proctor.pipeline.detector import Detector, Plugin, Sample
+from proctor.types import Observation
+
+# A detector that fails this often in a row is left out for the rest of the session.
+MAX_FAILURES = 5
+# More observations than this from one look is a flood, not an answer.
+MAX_OBSERVATIONS = 256
+# An audio detector may date what it heard back to where it began, but no further than this.
+MAX_BACKDATE_S = 15.0
+# Half a camera interval at 10 frames a second: a frame this close to its due time is on time.
+DUE_TOLERANCE_S = 0.05
+
+
+@dataclass(slots=True)
+class Station:
+    """One running detector: its schedule, its failures, its cost."""
+
+    plugin: Plugin
+    detector: Detector
+    period: float = 0.0
+    next_due: float = float("-inf")
+    failures: int = 0
+    lost: str = ""
+    looks: int = 0
+    busy_s: float = 0.0
+    cpu_s: float = 0.0
+    told: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.period = self.plugin.period
+
+    def due(self, t: float) -> bool:
+        return not self.lost and t >= self.next_due - DUE_TOLERANCE_S
+
+    def look(self, sample: Sample) -> list[Observation]:
+        """One contained look; never raises and never returns a score that is not a score."""
+        # The grid is kept (no drift) unless time jumped by more than one period.
+        expected = self.next_due + self.period
+        self.next_due = expected if expected > sample.t else sample.t + self.period
+        wall, cpu = time.perf_counter(), time.thread_time()
+        try:
+            answers = list(self.detector.update(sample))
+            problem = self._problem(sample, answers)
+        except Exception as error:  # a plug-in may raise anything; its kinds become unknown
+            answers, problem = [], f"{type(error).__name__}: {error}"
+        self.busy_s += time.perf_counter() - wall
+        self.cpu_s += time.thread_time() - cpu
+        self.looks += 1
+        if not problem:
+            self.failures = 0
+            return answers
+        self.failures += 1
+        if self.failures >= MAX_FAILURES:
+            self.lost = f"switched off after {MAX_FAILURES} failures in a row ({problem})"
+        else:
+            self._reset()
+        return self.unknown(sample.t, f"the detector failed ({problem})")
+
+    def unknown(self, t: float, reason: str) -> list[Observation]:
+        """*Could not tell*, for every kind of this detector."""
+        return [
+            Observation(t, kind.name, None, self.plugin.name, quality=0.0, reason=reason)
+            for kind in self.plugin.kinds
+        ]
+
+    def _reset(self) -> None:
+        try:
+            self.detector.reset()
+        except Exception as error:
+            self.lost = f"switched off: it failed and could not be reset ({error})"
+
+    def _problem(self, sample: Sample, answers: Sequence[Observation]) -> str:
+        if len(answers) > MAX_OBSERVATIONS:
+            return f"{len(answers)} observations from one look"
+        declared = {kind.name for kind in self.plugin.kinds}
+        for answer in answers:
+            if not isinstance(answer, Observation):
+                return f"answered with a {type(answer).__name__}"
+            if answer.kind not in declared:
+                return f"answered with the undeclared kind {answer.kind}"
+            if answer.score is not None and not 0.0 <= answer.score <= 1.0:
+                return f"answered with the score {answer.score}"
+            if not math.isfinite(answer.t) or abs(answer.t - sample.t) > MAX_BACKDATE_S:
+                return f"answered with the time {answer.t}"
+        return ""
+
+
+@dataclass(slots=True)
+class Lane:
+    """Detectors that run on one thread, most overdue first."""
+
+    name: str
+    takes: str
+    stations: list[Station]
+
+    def process(self, sample: Sample) -> list[Observation]:
+        """Every due detector looks at ``sample``."""
+        due = [s for s in self.stations if s.due(sample.t)]
+        due.sort(key=lambda s: s.next_due)
+        return [answer for station in due for answer in station.look(sample)]
+
+    def due(self, t: float) -> bool:
+        return any(station.due(t) for station in self.stations)
+
+
+def lanes(stations: Sequence[Station]) -> list[Lane]:
+    """Group stations into lanes: those with a network in common together, those without any together.
+
+    All audio detectors share one lane, because each must see every sample in order.
+    """
+    audio = [s for s in stations if s.plugin.takes == "audio"]
+    groups: list[tuple[set[str], list[Station]]] = []
+    for station in (s for s in stations if s.plugin.takes == "frame"):
+        # "" joins the detectors that need no network.
+        wanted = {*station.plugin.models, *station.plugin.optional_models} or {""}
+        joined = [g for g in groups if g[0] & wanted]
+        merged = (wanted.union(*(g[0] for g in joined)), [s for g in joined for s in g[1]])
+        merged[1].append(station)
+        groups = [g for g in groups if not any(g is j for j in joined)] + [merged]
+    result = [Lane("+".join(s.plugin.name for s in group), "frame", group) for _, group in groups]
+    if audio:
+        result.append(Lane("+".join(s.plugin.name for s in audio), "audio", audio))
+    return result
+
+
+def close_all(stations: Sequence[Station], problem: Callable[[str], None]) -> None:
+    """Close every detector; what one says while closing is passed to ``problem``."""
+    for station in stations:
+        if station.lost:
+            continue  # it may still be stuck inside native code
+        try:
+            station.detector.close()
+        except Exception as error:
+            problem(f"The detector '{station.plugin.name}' did not close cleanly: {error}.")
