@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from proctor.pipeline.detector import Detector, Plugin, Sample
 from proctor.types import Observation
@@ -38,7 +38,7 @@ class Station:
     looks: int = 0
     busy_s: float = 0.0
     cpu_s: float = 0.0
-    told: set[str] = field(default_factory=set)
+    looking_since: float | None = None
 
     def __post_init__(self) -> None:
         self.period = self.plugin.period
@@ -52,11 +52,13 @@ class Station:
         expected = self.next_due + self.period
         self.next_due = expected if expected > sample.t else sample.t + self.period
         wall, cpu = time.perf_counter(), time.thread_time()
+        self.looking_since = time.monotonic()
         try:
             answers = list(self.detector.update(sample))
             problem = self._problem(sample, answers)
         except Exception as error:  # a plug-in may raise anything; its kinds become unknown
             answers, problem = [], f"{type(error).__name__}: {error}"
+        self.looking_since = None
         self.busy_s += time.perf_counter() - wall
         self.cpu_s += time.thread_time() - cpu
         self.looks += 1
@@ -107,11 +109,28 @@ class Lane:
     takes: str
     stations: list[Station]
 
-    def process(self, sample: Sample) -> list[Observation]:
-        """Every due detector looks at ``sample``."""
-        due = [s for s in self.stations if s.due(sample.t)]
-        due.sort(key=lambda s: s.next_due)
-        return [answer for station in due for answer in station.look(sample)]
+    def process(
+        self, sample: Sample, fresh: Callable[[Sample], bool] | None = None
+    ) -> list[Observation]:
+        """Every due detector looks at ``sample``; the rest wait once it is no longer ``fresh``."""
+        answers: list[Observation] = []
+        for station in sorted(self.stations, key=lambda s: s.next_due):
+            if not station.due(sample.t):
+                continue
+            if fresh is not None and not fresh(sample):
+                break
+            answers += station.look(sample)
+        return answers
+
+    def abandon_stuck(self, after_s: float) -> Station | None:
+        """Give up the station that has been looking for longer than ``after_s``, if there is one."""
+        now = time.monotonic()
+        for station in self.stations:
+            since = station.looking_since
+            if since is not None and now - since > after_s and not station.lost:
+                station.lost = f"switched off: one look took longer than {after_s:g} s"
+                return station
+        return None
 
     def due(self, t: float) -> bool:
         return any(station.due(t) for station in self.stations)

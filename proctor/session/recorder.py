@@ -1,0 +1,229 @@
+"""From observations to evidence: rules, flags, clips, seals and the journal, on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policies.consent import Grant
+from policies.schema import ClipSettings, RuleSettings
+from proctor.evidence.case import Case
+from proctor.evidence.ring import Ring
+from proctor.evidence.seal import seal
+from proctor.pipeline.detector import Kind, Sample
+from proctor.pipeline.rules import FlagEvent, RuleBook
+from proctor.pipeline.runner import Station
+from proctor.types import AudioChunk, Flag, Frame, Marker, Observation
+
+# One number per kind and second is kept for the timeline; ten seconds make one journal record.
+SCORE_STEP_S = 1.0
+SCORES_PER_RECORD = 10
+# The ring must still hold the pre-roll when a flag opens: a rule may take this long to open one.
+OPENING_SLACK_S = 10.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A clip that is not cut yet."""
+
+    flag: Flag
+    start: float
+    hold: int
+
+
+class _Timeline:
+    """The highest score of every kind in each second; ``None`` where nobody measured."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self._kinds = kinds
+        self._t0 = 0.0
+        self._cells: dict[int, dict[str, float]] = {}
+
+    def feed(self, observation: Observation) -> None:
+        if observation.score is None:
+            return
+        second = int(observation.t // SCORE_STEP_S)
+        cell = self._cells.setdefault(second, {})
+        cell[observation.kind] = max(observation.score, cell.get(observation.kind, 0.0))
+
+    def full(self, until: float, *, last: bool = False) -> list[dict[str, Any]]:
+        """Journal records that are complete by ``until``; at the end, also the unfinished one."""
+        records = []
+        length = SCORE_STEP_S * SCORES_PER_RECORD
+        while self._t0 + length <= until or (last and self._t0 < until):
+            first = int(self._t0 // SCORE_STEP_S)
+            count = SCORES_PER_RECORD
+            if self._t0 + length > until:
+                count = max(1, int(-(-(until - self._t0) // SCORE_STEP_S)))
+            cells = [self._cells.pop(first + i, {}) for i in range(count)]
+            records.append(
+                {
+                    "t0": self._t0,
+                    "step": SCORE_STEP_S,
+                    "kinds": {
+                        kind: [_rounded(cell.get(kind)) for cell in cells] for kind in self._kinds
+                    },
+                }
+            )
+            self._t0 += length
+        return records
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 3)
+
+
+class Recorder:
+    """Everything that happens between what a detector says and what a case holds.
+
+    Not thread-safe: one thread (the evidence writer) calls it. ``on_flag`` hears of flags as they
+    open and close.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        *,
+        kinds: Sequence[Kind],
+        rules: Mapping[str, RuleSettings],
+        clips: ClipSettings,
+        clip_grant: Grant | None,
+        recipients: Sequence[str],
+        provenance: Mapping[str, Any],
+        fps: float,
+        on_flag: Callable[[FlagEvent], None],
+    ) -> None:
+        self._case = case
+        self._clips = clips
+        self._clip_grant = clip_grant
+        self._recipients = recipients
+        self._provenance = provenance
+        self._on_flag = on_flag
+        self.book = RuleBook(kinds, dict(rules))
+        self._timeline = _Timeline([kind.name for kind in kinds])
+        slowest = max((r.min_s for r in rules.values()), default=0.0)
+        self._ring = Ring(fps=fps, seconds=clips.pre_roll_s + slowest + OPENING_SLACK_S)
+        self._pending: dict[str, _Pending] = {}
+        self._checkpoint_due = False
+        self.flags: dict[str, Flag] = {}
+        self.sealed = 0
+        self.frames = 0
+
+    def begin(self, t: float) -> None:
+        """Measuring starts: from here on silence counts as not measured."""
+        self.book.begin(t)
+
+    def media(self, sample: Sample) -> None:
+        """Keep a sample in the ring, as long as the student agreed to clips."""
+        if isinstance(sample, Frame):
+            self.frames += 1
+        if self._clip_grant is None or not self._clip_grant.live:
+            return
+        if isinstance(sample, Frame):
+            self._ring.frame(sample)
+        elif isinstance(sample, AudioChunk):
+            self._ring.audio(sample)
+
+    def observations(self, until: float, observations: Sequence[Observation]) -> None:
+        """What detectors said up to session second ``until``."""
+        for observation in observations:
+            self._timeline.feed(observation)
+            for event in self.book.feed(observation):
+                self._flagged(event)
+        self._advance(until)
+
+    def marker(self, marker: Marker) -> None:
+        """A neutral milestone goes into the journal as it is."""
+        self._case.record("marker", {"t": marker.t, "kind": marker.kind, "data": dict(marker.data)})
+
+    def lost(self, t: float, station: Station) -> None:
+        """A detector was given up; its kinds are not measured from here on."""
+        data = {"detector": station.plugin.name, "sentence": station.lost}
+        self.marker(Marker(t, "detector.lost", data))
+
+    def finish(self, t: float) -> None:
+        """The session ends: close what is open, cut what is pending, write the last scores."""
+        for event in self.book.finish(t):
+            self._flagged(event)
+        for pending in list(self._pending.values()):
+            self._cut(pending, t)
+        for record in self._timeline.full(t, last=True):
+            self._case.record("scores", record, sync=False)
+
+    def not_measured(self) -> dict[str, dict[str, float]]:
+        """Seconds not measured, by kind and reason."""
+        return {
+            name: {why: round(seconds, 2) for why, seconds in rule.unknown_s.items()}
+            for name, rule in self.book.rules.items()
+        }
+
+    # Flags and clips.
+
+    def _flagged(self, event: FlagEvent) -> None:
+        flag = event.flag
+        self.flags[flag.id] = flag
+        data: dict[str, Any] = {
+            "id": flag.id,
+            "kind": flag.kind,
+            "rule": flag.rule,
+            "start": round(flag.start, 3),
+            "peak": round(flag.peak, 3),
+            "why": flag.why,
+        }
+        if flag.box is not None:
+            data["box"] = [flag.box.x, flag.box.y, flag.box.width, flag.box.height]
+        if event.what == "opened":
+            self._case.record("flag", data | {"t": round(event.t, 3)}, event.t)
+            self._open_clip(flag)
+        else:
+            end = flag.start if flag.end is None else flag.end
+            data |= {"end": round(end, 3), "observations": flag.observations}
+            self._case.record("flag.closed", data, event.t)
+            if flag.id in self._pending:
+                self._pending[flag.id].flag = flag
+        self._on_flag(event)
+
+    def _open_clip(self, flag: Flag) -> None:
+        if self._clip_grant is None or not self._clip_grant.live:
+            self._case.record("clip.skipped", {"flag": flag.id, "why": "clips are not kept"})
+            return
+        start = max(0.0, flag.start - self._clips.pre_roll_s)
+        self._pending[flag.id] = _Pending(flag, start, self._ring.hold(start))
+
+    def _cut_at(self, pending: _Pending) -> float:
+        """The session second at which the clip ends."""
+        longest = pending.start + self._clips.max_s
+        if pending.flag.end is None:
+            return longest
+        return min(pending.flag.end + self._clips.post_roll_s, longest)
+
+    def _advance(self, until: float) -> None:
+        for pending in list(self._pending.values()):
+            end = self._cut_at(pending)
+            if end <= until:
+                self._cut(pending, end)
+        for record in self._timeline.full(until):
+            self._case.record("scores", record, sync=False)
+        if self._checkpoint_due:
+            self._case.checkpoint()
+            self._checkpoint_due = False
+
+    def _cut(self, pending: _Pending, until: float) -> None:
+        flag = pending.flag
+        del self._pending[flag.id]
+        end = min(self._cut_at(pending), until)
+        try:
+            if self._clip_grant is None or not self._clip_grant.live:
+                self._case.record("clip.skipped", {"flag": flag.id, "why": "clips are not kept"})
+                return
+            clip = self._ring.cut(flag.id, pending.start, end)
+            self._case.store(seal(clip, self._recipients), self._provenance)
+            self.sealed += 1
+            self._checkpoint_due = True
+        except LookupError as error:
+            self._case.record("clip.skipped", {"flag": flag.id, "why": str(error)})
+        finally:
+            self._ring.release(pending.hold)
+
+
