@@ -225,5 +225,3 @@ class Recorder:
             self._case.record("clip.skipped", {"flag": flag.id, "why": str(error)})
         finally:
             self._ring.release(pending.hold)
-
-

@@ -1,0 +1,58 @@
+"""``proctor replay``: a recording through the whole path."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from proctor.cli.running import add_session_options
+
+    parser = commands.add_parser(
+        "replay",
+        help="run a recording through the whole path, as fast as this machine can",
+        description="Run a video or audio file through detectors, rules, sealing and the journal.",
+    )
+    parser.add_argument("recording", type=Path, help="any common video or audio file")
+    add_session_options(parser)
+    parser.add_argument(
+        "--real-time", action="store_true", help="at the speed of a live exam, as devices would"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proctor.capture.replay import RealTimeReplay, Recording
+    from proctor.cli import running
+    from proctor.session.plan import make_plan
+    from proctor.session.session import Session, choose_recipients, require_some_sensor
+
+    plan = make_plan(arguments.policy)
+    recording = Recording.open(arguments.recording)
+    recipients = choose_recipients(plan, arguments.recipient)
+    running.print_not_measured(plan, arguments.quiet)
+    answers = running.get_consent(plan, arguments.consent)
+    require_some_sensor(answers)
+    progress = running.Progress(recording.duration, arguments.quiet)
+    on_flag = running.flag_printer(arguments.json, progress.write)
+    try:
+        with Session(
+            plan, answers, arguments.case, recipients=recipients, on_flag=on_flag
+        ) as session:
+            if arguments.real_time:
+                source = RealTimeReplay(
+                    recording,
+                    session.clock,
+                    camera=session.grants.get("camera"),
+                    microphone=session.grants.get("microphone"),
+                )
+                summary = session.live(
+                    [source], until=lambda t: False, on_progress=progress, kind="replay"
+                )
+            else:
+                summary = session.replay(recording, progress)
+    finally:
+        progress.close()
+    running.print_summary(summary, arguments.case, arguments.json, arguments.quiet)
+    return 0

@@ -1,0 +1,173 @@
+"""What the commands that run a session share: consent on the terminal, progress, flags as they come."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proctor.errors import InputError
+
+if TYPE_CHECKING:
+    from policies.consent import Answers
+    from proctor.pipeline.rules import FlagEvent
+    from proctor.session.plan import Plan
+    from proctor.session.session import Summary
+
+
+def add_session_options(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that runs a session."""
+    parser.add_argument("--policy", default="standard", help="a preset's name or a policy file")
+    parser.add_argument("--case", type=Path, required=True, help="new folder for the case")
+    parser.add_argument(
+        "--consent",
+        default="ask",
+        metavar="ask|all|FILE",
+        help="ask purpose by purpose (default), accept all, or read a consent file",
+    )
+    parser.add_argument(
+        "--recipient",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="an age public key that can open the clips, beside the policy's "
+        "(may be given again; default: this computer's demo key)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_quiet(parser)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """``--quiet``, also after the command's name."""
+    parser.add_argument(
+        "--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress bar"
+    )
+
+
+def get_consent(plan: Plan, how: str) -> Answers:
+    """Consent as the option says: asked on the terminal, accepted, or from a file."""
+    from policies import consent
+    from policies.errors import PolicyError
+
+    if how == "all":
+        return consent.accept_all(plan.policy)
+    if how == "ask":
+        if not sys.stdin.isatty():
+            raise InputError(
+                "Consent must be asked, but there is no terminal to ask on. Give --consent FILE "
+                "with the student's answers, or --consent all for a recording whose people agreed."
+            )
+        print(f"{plan.policy.institution}: {plan.policy.exam}", file=sys.stderr)
+        return consent.ask(plan.policy, _yes_or_no)
+    try:
+        return consent.from_file(plan.policy, Path(how))
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+
+
+def _yes_or_no(question: str) -> bool:
+    print(f"\n{question}", file=sys.stderr)
+    while True:
+        print("  accept or decline? ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise InputError("The questions were not answered, so nothing was started.")
+        answer = line.strip().lower()
+        if answer in ("accept", "a", "yes", "y"):
+            return True
+        if answer in ("decline", "d", "no", "n"):
+            return False
+        print("  Please type accept or decline.", file=sys.stderr)
+
+
+def clock_text(t: float) -> str:
+    """Session seconds as 0:07 or 1:02:09."""
+    whole = int(t)
+    hours, minutes, seconds = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+class Progress:
+    """A progress bar over session seconds with time left; silent when asked to be, or off a terminal."""
+
+    def __init__(self, total: float | None, quiet: bool) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=None if total is None else round(total, 1),
+            unit="s",
+            desc="exam",
+            disable=True if quiet else None,
+            bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s, {remaining} left"
+            if total
+            else "{desc}: {n:.0f} s",
+        )
+        self._at = 0.0
+
+    def __call__(self, t: float) -> None:
+        if t > self._at:
+            self._bar.update(min(t, self._bar.total or t) - self._at)
+            self._at = t
+
+    def write(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._bar.write(line)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def flag_printer(as_json: bool, write: Callable[[str], None]) -> Callable[[FlagEvent], None]:
+    """What is printed when a flag closes: a line for a person, or a JSON object."""
+
+    def printer(event: FlagEvent) -> None:
+        flag = event.flag
+        if event.what != "closed" or flag.end is None:
+            return
+        if as_json:
+            text = json.dumps(
+                {
+                    "kind": flag.kind,
+                    "start": round(flag.start, 3),
+                    "end": round(flag.end, 3),
+                    "peak": round(flag.peak, 3),
+                    "rule": flag.rule,
+                    "why": flag.why,
+                },
+                ensure_ascii=False,
+            )
+        else:
+            text = f"{clock_text(flag.start):>8}  {flag.kind:<20} {flag.why}"
+        write(text)
+
+    return printer
+
+
+def print_not_measured(plan: Plan, quiet: bool) -> None:
+    """One line for every detector that does not run, and the command that mends it."""
+    if quiet:
+        return
+    for absent in plan.not_measured:
+        print(absent.sentence(), file=sys.stderr)
+
+
+def print_summary(summary: Summary, folder: Path, as_json: bool, quiet: bool) -> None:
+    """The last line: numbers for a machine, or a few sentences for a person."""
+    if as_json:
+        print(json.dumps({"summary": summary.as_dict()}, ensure_ascii=False), flush=True)
+        return
+    if quiet:
+        return
+    moments = "1 moment is" if summary.flags == 1 else f"{summary.flags} moments are"
+    cpu = 100 * summary.cpu_s["total"] / max(summary.seconds, 1e-9)
+    print(
+        f"\n{clock_text(summary.seconds)} watched at {summary.real_time_factor:.1f} x real time, "
+        f"{cpu:.0f} % of one core per second of exam; {summary.frames_seen} frames, "
+        f"{summary.frames_dropped} dropped.\n"
+        f"{moments} put before a person, {summary.clips} with a sealed clip. "
+        f"None of this is a verdict.\n"
+        f"The case is in {folder}. Look at it with: proctor case show {folder}"
+    )

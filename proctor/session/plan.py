@@ -1,0 +1,186 @@
+"""What an exam needs, checked before anybody is asked for consent: policy, plug-ins, networks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from models import registry
+from policies import load
+from policies.errors import PolicyError
+from policies.schema import Policy, PurposeName
+from proctor.errors import InputError, MissingError
+from proctor.pipeline.detector import Context, Kind, Plugin, Settings
+from proctor.pipeline.plugins import discover
+from proctor.pipeline.runner import Station
+
+SENSOR: Mapping[str, PurposeName] = {"frame": "camera", "audio": "microphone"}
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """A detector that does not run in this session, why, and what mends it."""
+
+    detector: str
+    kinds: tuple[str, ...]
+    why: str
+    mend: str
+
+    def sentence(self) -> str:
+        mend = f" {self.mend}" if self.mend else ""
+        return f"Not measured: {', '.join(self.kinds)} ({self.why}).{mend}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A plug-in that this session runs, with its checked settings and verified model files."""
+
+    plugin: Plugin
+    settings: Settings
+    models: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A policy that this machine can carry out, and what it cannot measure."""
+
+    policy: Policy
+    policy_bytes: bytes
+    choices: tuple[Choice, ...]
+    not_measured: tuple[NotMeasured, ...]
+
+    @property
+    def kinds(self) -> list[Kind]:
+        return [kind for choice in self.choices for kind in choice.plugin.kinds]
+
+    @property
+    def policy_sha256(self) -> str:
+        return hashlib.sha256(self.policy_bytes).hexdigest()
+
+    def without(self, sensors: Sequence[str], why: str) -> Plan:
+        """The plan with the detectors of ``sensors`` (``frame``, ``audio``) left out."""
+        gone = tuple(
+            NotMeasured(c.plugin.name, tuple(k.name for k in c.plugin.kinds), why, "")
+            for c in self.choices
+            if c.plugin.takes in sensors
+        )
+        kept = tuple(c for c in self.choices if c.plugin.takes not in sensors)
+        return Plan(self.policy, self.policy_bytes, kept, self.not_measured + gone)
+
+    def model_digests(self) -> dict[str, str]:
+        """SHA-256 of every network file that this session uses, by manifest name."""
+        return {
+            name: _digest(name, path)
+            for choice in self.choices
+            for name, path in choice.models.items()
+        }
+
+    def stations(self) -> list[Station]:
+        """Load every network and make every detector.
+
+        Raises :class:`InputError` when a detector cannot work with its settings.
+        """
+        shared: dict[str, Any] = {}
+        stations = []
+        for choice in self.choices:
+            name = choice.plugin.name
+            try:
+                detector = choice.plugin.create(choice.settings, Context(choice.models, shared))
+            except ValueError as error:
+                raise InputError(f"The detector '{name}' cannot start: {error}") from error
+            except Exception as error:  # third-party code and native libraries raise anything
+                raise MissingError(
+                    f"The detector '{name}' cannot start on this machine: "
+                    f"{type(error).__name__}: {error}. `proctor doctor` says what is missing."
+                ) from error
+            stations.append(Station(choice.plugin, detector))
+        return stations
+
+
+def make_plan(
+    policy_name: str,
+    *,
+    plugins: Mapping[str, Plugin] | None = None,
+    require_all: bool = True,
+) -> Plan:
+    """Read a policy (preset name or file) and check it against this machine.
+
+    ``require_all=False`` is for practice runs: a missing network is then never a reason to stop.
+    """
+    try:
+        policy, raw = load.read(policy_name)
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+    known = discover() if plugins is None else plugins
+    _check_names(policy, known)
+    choices: list[Choice] = []
+    missing: list[NotMeasured] = []
+    for name, wanted in policy.detectors.items():
+        plugin = known[name]
+        if SENSOR[plugin.takes] not in policy.purposes:
+            raise InputError(
+                f"The policy '{policy.id}' runs the detector '{name}' but has no purpose "
+                f"'{SENSOR[plugin.takes]}'; add [purposes.{SENSOR[plugin.takes]}] or remove it."
+            )
+        settings = _settings(plugin, wanted.settings, policy.id)
+        found = {m: registry.find(m) for m in (*plugin.models, *plugin.optional_models)}
+        lacking = [m for m in plugin.models if found[m] is None]
+        if not lacking:
+            models = {m: path for m, path in found.items() if path is not None}
+            choices.append(Choice(plugin, settings, models))
+            continue
+        mend = f"`proctor models install {' '.join(lacking)}` mends it."
+        why = f"the network {' and '.join(lacking)} is not on this computer"
+        if wanted.required and require_all:
+            raise MissingError(
+                f"The policy '{policy.id}' requires the detector '{name}', but {why}. {mend}"
+            )
+        missing.append(NotMeasured(name, tuple(k.name for k in plugin.kinds), why, mend))
+    return Plan(policy, raw, tuple(choices), tuple(missing))
+
+
+def _check_names(policy: Policy, known: Mapping[str, Plugin]) -> None:
+    for name in policy.detectors:
+        if name not in known:
+            raise InputError(
+                f"The policy '{policy.id}' names the detector '{name}', which is not installed "
+                f"(installed: {', '.join(known)}). `proctor plugin list` shows them."
+            )
+    declared = {kind.name: name for name, plugin in known.items() for kind in plugin.kinds}
+    for kind in policy.rules:
+        if kind not in declared:
+            raise InputError(
+                f"The policy '{policy.id}' has a rule for the unknown kind '{kind}' "
+                f"(known: {', '.join(sorted(declared))})."
+            )
+        if declared[kind] not in policy.detectors:
+            raise InputError(
+                f"The policy '{policy.id}' has a rule for '{kind}' but does not run the detector "
+                f"'{declared[kind]}' that measures it; add [detectors.{declared[kind]}]."
+            )
+
+
+def _settings(plugin: Plugin, given: Mapping[str, Any], policy_id: str) -> Settings:
+    # A TOML array may fill a tuple; everything else stays strict.
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    try:
+        return plugin.Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        allowed = ", ".join(plugin.Settings.model_fields) or "none"
+        raise InputError(
+            f"The policy '{policy_id}': detectors.{plugin.name}.settings.{where}: "
+            f"{first['msg'].removeprefix('Value error, ')} (settings of this detector: {allowed})."
+        ) from error
+
+
+def _digest(name: str, path: Path) -> str:
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return registry.manifest()[name].sha256  # an unpacked archive: the archive's pinned hash
