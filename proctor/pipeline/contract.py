@@ -42,18 +42,16 @@ def _run(plugin: Plugin, detector: Detector, samples: Iterator[Sample]) -> list[
     station = Station(plugin, detector)
     heard: set[str] = set()
     for sample in samples:
-        before = sample.image.copy() if isinstance(sample, Frame) else None
+        before = sample.image.copy() if isinstance(sample, Frame) else np.empty(0)
         began = time.monotonic()
         answers = station.look(sample)
         if time.monotonic() - began > SLOW_LOOK_S:
             problems.append(f"one look took longer than {SLOW_LOOK_S:g} s")
         problems += _judge(plugin, station, answers)
         heard |= {answer.kind for answer in answers}
-        if before is not None and isinstance(sample, Frame):
-            if not np.array_equal(before, sample.image):
-                problems.append("it changed the picture it was given")
-        if station.failures:
-            station.failures = 0
+        if isinstance(sample, Frame) and not np.array_equal(before, sample.image):
+            problems.append("it changed the picture it was given")
+        station.failures = 0  # each sample is judged for itself
     missing = {kind.name for kind in plugin.kinds} - heard
     if missing:
         problems.append(f"it never said anything about {', '.join(sorted(missing))}")
