@@ -21,8 +21,9 @@ def run_list(arguments: argparse.Namespace) -> int:
     from models import registry
     from proctor.pipeline.plugins import discover
 
+    plugins = discover()
     rows = []
-    for plugin in discover().values():
+    for plugin in plugins.values():
         missing = [m for m in plugin.models if registry.find(m) is None]
         rows.append(
             {
@@ -35,15 +36,17 @@ def run_list(arguments: argparse.Namespace) -> int:
             }
         )
     if arguments.json:
-        print(json.dumps({"plugins": rows}, indent=2))
+        print(json.dumps({"plugins": rows, "refused": plugins.broken}, indent=2))
         return 0
-    for plugin, row in zip(discover().values(), rows, strict=True):
+    for plugin, row in zip(plugins.values(), rows, strict=True):
         pace = f"every {plugin.period:g} s" if plugin.period else "all of it"
         print(f"{plugin.name} ({plugin.takes}, {pace})")
         for kind in plugin.kinds:
             print(f"    {kind.name:<24} {kind.title}")
         for name in row["missing_models"]:
             print(f"    not measured until you run: proctor models install {name}")
+    for sentence in plugins.broken.values():
+        print(f"refused: {sentence}")
     return 0
 
 
@@ -55,6 +58,8 @@ def run_check(arguments: argparse.Namespace) -> int:
 
     plugins = discover()
     unknown = [name for name in arguments.names if name not in plugins]
+    if unknown and unknown[0] in plugins.broken:
+        raise InputError(plugins.broken[unknown[0]])
     if unknown:
         raise InputError(
             f"No detector plug-in is called '{unknown[0]}' (installed: {', '.join(plugins)})."

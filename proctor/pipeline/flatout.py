@@ -11,7 +11,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from proctor.pipeline.detector import Sample
@@ -62,7 +62,10 @@ def _work(lane: Lane, jobs: queue.SimpleQueue[Job | None]) -> None:
         answers: list[Observation] = []
         for sample in samples:
             answers += lane.process(sample)
-        future.set_result(answers)
+        try:
+            future.set_result(answers)
+        except InvalidStateError:
+            return  # this thread was stuck and has been replaced
 
 
 class FlatOut:
@@ -148,8 +151,11 @@ class FlatOut:
                     continue  # slow, but moving
                 worker.replace()
                 self._on_lost(until, stuck)
-                for _, flights in self._air:
-                    for other, waiting in flights:
-                        if other is worker and not waiting.done():
-                            waiting.set_result([])
+                for waiting in [future, *self._waiting(worker)]:
+                    if not waiting.done():
+                        waiting.set_result([])
                 return stuck.unknown(until, stuck.lost)
+
+    def _waiting(self, worker: _Worker) -> list[Future[list[Observation]]]:
+        """Jobs in the air that a replaced thread will never do."""
+        return [f for _, flights in self._air for w, f in flights if w is worker]

@@ -18,16 +18,29 @@ FORBIDDEN = (
 _KIND_NAME = re.compile(r"^[a-z]+(\.[a-z_]+)+$")
 
 
-def discover() -> dict[str, Plugin]:
-    """Every installed plug-in by name; raises :class:`InputError` for one that breaks the interface."""
-    found: dict[str, Plugin] = {}
+class Plugins(dict[str, Plugin]):
+    """The installed plug-ins by name; ``broken`` has a sentence for each that could not be loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[str, str] = {}
+
+
+def discover() -> Plugins:
+    """Every installed plug-in. One that breaks the interface is set aside and harms no other."""
+    found = Plugins()
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        plugin = _load(entry)
-        if plugin.name in found:
-            raise InputError(
-                f"Two installed detector plug-ins are called '{plugin.name}'; uninstall one of them."
-            )
-        found[plugin.name] = plugin
+        try:
+            plugin = _load(entry)
+            if plugin.name != entry.name or plugin.name in found:
+                raise InputError(
+                    f"The detector plug-in '{entry.name}' ({entry.value}) calls itself "
+                    f"'{plugin.name}' or is installed twice; uninstall it or tell its author."
+                )
+        except InputError as error:
+            found.broken[entry.name] = str(error)
+        else:
+            found[plugin.name] = plugin
     return found
 
 

@@ -16,7 +16,7 @@ from policies.errors import PolicyError
 from policies.schema import Policy, PurposeName
 from proctor.errors import InputError, MissingError
 from proctor.pipeline.detector import Context, Kind, Plugin, Settings
-from proctor.pipeline.plugins import discover
+from proctor.pipeline.plugins import Plugins, discover
 from proctor.pipeline.runner import Station
 
 SENSOR: Mapping[str, PurposeName] = {"frame": "camera", "audio": "microphone"}
@@ -145,7 +145,10 @@ def make_plan(
 
 
 def _check_names(policy: Policy, known: Mapping[str, Plugin]) -> None:
+    broken = known.broken if isinstance(known, Plugins) else {}
     for name in policy.detectors:
+        if name in broken:
+            raise InputError(broken[name])
         if name not in known:
             raise InputError(
                 f"The policy '{policy.id}' names the detector '{name}', which is not installed "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +123,7 @@ def test_every_second_is_measured_or_not_and_flags_never_overlap(scores, min_s, 
         assert 0 <= flag.start <= flag.end <= total
         assert flag.end - flag.start >= min_s - 1e-6
         assert flag.peak >= settings.on
-    for before, after in zip(flags, flags[1:], strict=False):
+    for before, after in itertools.pairwise(flags):
         assert before.end is not None
         assert before.end <= after.start
 
