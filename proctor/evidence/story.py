@@ -1,0 +1,126 @@
+"""What a case tells: the values that the page and the terminal table show, checked and in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.schema import Policy, RuleSettings
+from proctor.evidence.curve import Span
+from proctor.evidence.untrusted import text
+from proctor.types import Box
+
+
+@dataclass(frozen=True, slots=True)
+class ClipStory:
+    """One sealed clip. ``file`` is its name below the case folder."""
+
+    file: str
+    start: float
+    end: float
+    length: int
+    sha256: str
+    mime: str
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagStory:
+    """One flag. ``end`` is ``None`` when the journal never closed it; times are session seconds."""
+
+    number: int
+    id: str
+    kind: str
+    title: str
+    start: float
+    end: float | None
+    peak: float | None
+    why: str
+    observations: int | None
+    box: Box | None
+    rule: RuleSettings | None
+    clip: ClipStory | None = None
+    no_clip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind over the whole session. ``unmeasured`` are the spans in which nobody could tell."""
+
+    kind: str
+    title: str
+    rule: RuleSettings | None
+    columns: tuple[float | None, ...]
+    unmeasured: tuple[Span, ...]
+    unmeasured_s: float
+    flags: tuple[FlagStory, ...]
+    why_not: str = ""
+
+    @property
+    def threshold(self) -> float | None:
+        return self.rule.on if self.rule else None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one detector. ``period`` is in seconds; 0 means that it hears every sample."""
+
+    name: str
+    period: float | None
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A detector that did not run: what it would have measured, why not, and the command that mends it."""
+
+    detector: str
+    titles: tuple[str, ...]
+    why: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A marker (``end`` is ``None``) or a time in which the agent did not run."""
+
+    start: float
+    end: float | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything a page about one case says, apart from its pictures and its verification."""
+
+    policy: Policy | None
+    policy_id: str
+    policy_version: str
+    policy_sha256: str
+    attempt: str
+    began: datetime | None
+    source: str
+    seconds: float
+    ended: bool
+    recipients: tuple[str, ...]
+    groups: tuple[Group, ...]
+    flags: tuple[FlagStory, ...]
+    flags_left_out: int
+    absent: tuple[Absent, ...]
+    gaps: tuple[Event, ...]
+    markers: tuple[Event, ...]
+    totals: tuple[tuple[str, float], ...]
+    records: int
+    unreadable: int
+
+    @property
+    def exam(self) -> str:
+        return text(self.policy.exam) if self.policy else "Exam"
+
+    @property
+    def institution(self) -> str:
+        return text(self.policy.institution) if self.policy else ""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(row for group in self.groups for row in group.rows)
