@@ -1,0 +1,58 @@
+# Every habit of this project. `make run` and `make test` do all set-up themselves.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+RUN_READY := .venv/.ready-run
+DEV_READY := .venv/.ready-dev
+SET_UP_BY := pyproject.toml packaging/setup.sh
+
+# Where a shared folder stands beside the project, it is the mirror for networks and sample clips.
+ifeq ($(origin PROCTOR_MODELS_MIRROR),undefined)
+ifneq ($(wildcard ../shared/models),)
+export PROCTOR_MODELS_MIRROR := $(abspath ../shared/models);$(abspath ../shared/media)
+endif
+endif
+export PYTHON
+
+.PHONY: help setup run test check bench models lock export-env
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1:	/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(RUN_READY)  ## make .venv, install what is missing, fetch the networks
+
+run: $(RUN_READY)  ## a sample exam, from start to review, on this machine
+	$(BIN)/proctor demo
+
+test: $(DEV_READY)  ## every test
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(DEV_READY)  ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV_READY)  ## what the claims about speed and memory are measured with
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit $$?; done
+
+models: $(RUN_READY)  ## try again to fetch networks that were not to be had
+	$(BIN)/proctor models install
+
+lock: $(DEV_READY)  ## resolve the dependencies anew
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile pyproject.toml packaging/build.in $(LOCK_FLAGS) --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml packaging/build.in $(LOCK_FLAGS) --group dev \
+		--constraint requirements.lock --output-file requirements-dev.lock
+
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+export-env: $(RUN_READY)  ## PyTorch (CPU) and ultralytics, only for exporting the YOLO network
+	sh packaging/export-env.sh
+
+$(RUN_READY): requirements.lock $(SET_UP_BY)
+	sh packaging/setup.sh run
+	@touch $@
+
+$(DEV_READY): requirements-dev.lock $(SET_UP_BY)
+	sh packaging/setup.sh dev
+	@touch $@ $(RUN_READY)

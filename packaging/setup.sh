@@ -1,0 +1,91 @@
+#!/bin/sh
+# Makes .venv with everything locked in requirements.lock (or, with the argument "dev",
+# requirements-dev.lock), installs missing system libraries where it may, and fetches the networks.
+# Used by the Makefile; safe to run again at any time.
+set -eu
+cd "$(dirname "$0")/.."
+
+what=${1:-run}
+case $what in
+    run) lock=requirements.lock ;;
+    dev) lock=requirements-dev.lock ;;
+    *) echo "setup: the argument is run or dev, not $what." >&2; exit 2 ;;
+esac
+
+say() { echo "setup: $*"; }
+
+fits() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null
+}
+
+find_python() {
+    for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+        if fits "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+    say "no Python 3.11, 3.12 or 3.13 was found; install one, or name it: make PYTHON=/path/to/python3" >&2
+    exit 3
+}
+
+python=$(find_python)
+
+# --- System packages: the few things that no Python wheel carries. ---------------------------
+missing=""
+if [ "$(uname -s)" = Linux ]; then
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        missing="$missing $("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
+    # The microphone's library; the wheels for macOS and Windows bring it along.
+    "$python" -c 'import ctypes.util, sys; sys.exit(ctypes.util.find_library("portaudio") is None)' ||
+        missing="$missing libportaudio2"
+fi
+if [ "$what" = dev ]; then
+    # Tests let espeak-ng speak, and open our clips with the age program that others wrote.
+    command -v espeak-ng >/dev/null || missing="$missing espeak-ng"
+    command -v age >/dev/null || missing="$missing age"
+fi
+
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing$missing with apt-get"
+        export DEBIAN_FRONTEND=noninteractive
+        # shellcheck disable=SC2086 # a list of package names
+        { apt-get update -q && apt-get install -q -y --no-install-recommends $missing; } </dev/null || {
+            say "apt-get could not install$missing; its lines above say why."
+            exit 3
+        }
+    else
+        if [ "$(uname -s)" = Darwin ]; then
+            say "missing; this installs it: brew install$missing"
+        elif command -v apt-get >/dev/null; then
+            say "missing; this installs it: sudo apt-get install -y$missing"
+        else
+            say "missing; install these with your system's package manager (Debian's names):$missing"
+        fi
+        case $missing in
+            *-venv*) say "without the first of them there can be no .venv; run make again afterwards."; exit 3 ;;
+            *) say "going on without: the microphone, or the tests that need them, will say so." ;;
+        esac
+    fi
+fi
+
+# --- The environment. ------------------------------------------------------------------------
+if ! fits .venv/bin/python; then
+    say "making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv
+fi
+pip="./.venv/bin/python -m pip --disable-pip-version-check --no-input"
+say "installing what $lock pins"
+$pip install -q --require-hashes --only-binary :all: -r "$lock"
+$pip install -q --no-deps --no-build-isolation -e .
+
+# --- The networks. ---------------------------------------------------------------------------
+code=0
+./.venv/bin/proctor models install || code=$?
+case $code in
+    0) ;;
+    3) say "going on without the networks named above; \`make models\` tries again." ;;
+    *) exit "$code" ;;
+esac
+say "done."
