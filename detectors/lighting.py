@@ -1,0 +1,230 @@
+"""Too dark, blinded, or lit from behind: from the brightness of the whole picture, never a face's.
+
+Skin is no measure of light. What counts is the room: the brighter half of the picture for *dim*,
+burnt-out area for *glare*, and for *backlit* a contrast that no skin, hair or cloth makes by itself.
+Each is judged against a fixed limit and, once the first seconds are known, against the student's
+own room. docs/detectors/lighting.md says what was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log2
+from statistics import median
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from detectors._luma import HEIGHT, WIDTH, ramp, small, unfit
+from proctor.pipeline.detector import Context, Detector, Kind, Plugin
+from proctor.pipeline.detector import Settings as BaseSettings
+from proctor.types import Frame, Image, Observation
+
+NAME = "lighting"
+PERIOD_S = 0.5
+
+KINDS = (
+    Kind("light.dim", "Too dark", "The picture was too dark for {seconds} s ({reason})."),
+    Kind("light.glare", "Blinding light", "Light blinded the camera for {seconds} s ({reason})."),
+    Kind(
+        "light.backlit",
+        "Light from behind",
+        "Light from behind left the person in the dark for {seconds} s ({reason}).",
+    ),
+)
+
+# Cameras encode light with about this exponent (sRGB, IEC 61966-2-1, is close to a plain 2.2).
+GAMMA = 2.2
+LINEAR = (np.arange(256) / 255.0) ** GAMMA
+# A well exposed picture averages 18 % grey (ISO 2720); everything below is counted in stops.
+MIDDLE_GREY = 0.18
+# No camera shows less than this apart from its own noise.
+DARKEST = 1e-4
+
+# Each pair is (score 0, score 1); the standard preset's threshold of 0.6 lies between.
+# Dim: the brighter half lies 2.5 stops under middle grey (luma below about 49 of 255) ...
+DIM_STOPS = (1.3, 3.3)
+# ... or 2.2 stops under the student's own room, if it is at all dark (luma below about 93).
+DIM_DROP = (1.0, 3.0)
+DIM_RELATIVE_FROM = (0.5, 1.1)
+# Glare: a quarter of the picture burnt out, or a ninth more than in the student's own room. White
+# walls in the labelled recordings reach 0.11.
+BURNT = 250
+GLARE_SHARE = (0.13, 0.33)
+GLARE_GROWTH = (0.04, 0.16)
+# Backlit: 3.5 stops between background and person. White wall (85 %) to the darkest skin (about
+# 9 %) are 3.2; against the student's own room, 2 stops more than usual and at least 2.5.
+BACKLIT_STOPS = (2.0, 4.5)
+BACKLIT_RISE = (0.8, 2.8)
+BACKLIT_RELATIVE_FROM = (1.5, 2.5)
+# The background of a backlit picture is itself bright: one stop above middle grey.
+BACKGROUND_FROM = 2 * MIDDLE_GREY
+
+# Where a person in front of a laptop is: a column a sixth of the picture wide, in bands.
+COLUMN = slice(int(0.42 * WIDTH), int(0.58 * WIDTH))
+BANDS = 12
+# The background is seen beside and above: the outer fifths and the top tenth of the upper half.
+SIDE = WIDTH // 5
+TOP = HEIGHT // 10
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """One picture's measures, all linear: level 0…1, burnt share 0…1, contrast in stops."""
+
+    level: float
+    burnt: float
+    contrast: float
+
+
+class Settings(BaseSettings):
+    """How long the student's own room is learned."""
+
+    room_s: float = Field(
+        5.0,
+        ge=0.0,
+        le=30.0,
+        description="First seconds taken as the usual light of the room; 0 uses fixed limits only.",
+    )
+
+
+class Lighting:
+    """Three observations a frame; remembers the room's usual light."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        self._began: float | None = None
+        self._first: list[Light] = []
+        self._usual: Light | None = None
+
+    def close(self) -> None:
+        self.reset()
+
+    def update(self, frame: Frame) -> Sequence[Observation]:
+        grey = small(frame.image)
+        reason = unfit(frame.image, grey)
+        if reason:
+            return [
+                Observation(frame.t, kind.name, None, NAME, quality=0.0, reason=reason)
+                for kind in KINDS
+            ]
+        light = measure(grey)
+        usual = self._learn(frame.t, light)
+        return [
+            Observation(frame.t, kind.name, score, NAME, reason=why)
+            for kind, (score, why) in zip(
+                KINDS,
+                (dim(light, usual), glare(light, usual), backlit(light, usual)),
+                strict=True,
+            )
+        ]
+
+    def _learn(self, t: float, light: Light) -> Light | None:
+        """The room's usual light, ``None`` until the first seconds have passed."""
+        if self._began is None:
+            self._began = t
+        if self._usual is None:
+            if t - self._began < self._settings.room_s:
+                self._first.append(light)
+            elif self._first:
+                self._usual = Light(
+                    median(f.level for f in self._first),
+                    median(f.burnt for f in self._first),
+                    median(f.contrast for f in self._first),
+                )
+        return self._usual
+
+
+def measure(grey: Image) -> Light:
+    """The measures of a small luma picture (:func:`detectors._luma.small`)."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    return Light(_brighter_half(counts), float(counts[BURNT:].sum() / grey.size), _contrast(grey))
+
+
+def _brighter_half(counts: npt.NDArray[np.intp]) -> float:
+    """Mean linear light between the 50th and the 98th percentile: the lit part of the room, without
+    a lamp in the picture and without dark hair or clothes."""
+    upto = np.cumsum(counts) / counts.sum()
+    above = np.clip(np.minimum(upto, 0.98) - 0.5, 0.0, None)
+    share = np.diff(above, prepend=0.0)
+    return float((share * LINEAR).sum() / share.sum())
+
+
+def _contrast(grey: Image) -> float:
+    """Stops from the background down to the person in the middle; 0.0 where there is none.
+
+    Walks down the middle column: what is as bright as the background above the head is skipped, and
+    of everything from the hair down the second-brightest band counts, so that black hair or a
+    black jumper beside a lit face is no backlight.
+    """
+    upper = grey[: HEIGHT // 2]
+    around = np.concatenate(
+        [upper[:, :SIDE].ravel(), upper[:, -SIDE:].ravel(), upper[:TOP].ravel()]
+    )
+    background = float(LINEAR[int(np.percentile(around, 75))])
+    if background < BACKGROUND_FROM:
+        return 0.0
+    bands = np.median(grey[:, COLUMN].reshape(BANDS, -1), axis=1)
+    person = [float(LINEAR[int(band)]) for band in bands]
+    while person and person[0] > background / 2:
+        person.pop(0)
+    if len(person) < BANDS // 3:
+        return 0.0
+    return log2(background / max(sorted(person)[-2], DARKEST))
+
+
+def dim(light: Light, usual: Light | None) -> tuple[float, str]:
+    """Score and reason for a picture that is too dark."""
+    under = log2(MIDDLE_GREY / max(light.level, DARKEST))
+    score = ramp(under, *DIM_STOPS)
+    why = f"brightness {_luma(light.level)} of 255"
+    if usual is not None:
+        drop = log2(max(usual.level, DARKEST) / max(light.level, DARKEST))
+        score = max(score, min(ramp(drop, *DIM_DROP), ramp(under, *DIM_RELATIVE_FROM)))
+        why += f", usual here {_luma(usual.level)}"
+    return score, why
+
+
+def glare(light: Light, usual: Light | None) -> tuple[float, str]:
+    """Score and reason for a picture that is burnt out."""
+    score = ramp(light.burnt, *GLARE_SHARE)
+    why = f"{light.burnt:.0%} of the picture burnt out"
+    if usual is not None:
+        score = max(score, ramp(light.burnt - usual.burnt, *GLARE_GROWTH))
+        why += f", usual here {usual.burnt:.0%}"
+    return score, why
+
+
+def backlit(light: Light, usual: Light | None) -> tuple[float, str]:
+    """Score and reason for a person who is a silhouette."""
+    score = ramp(light.contrast, *BACKLIT_STOPS)
+    why = f"background {2**light.contrast:.0f} times as bright as the person"
+    if usual is not None:
+        rise = ramp(light.contrast - usual.contrast, *BACKLIT_RISE)
+        score = max(score, min(rise, ramp(light.contrast, *BACKLIT_RELATIVE_FROM)))
+    return score, why
+
+
+def _luma(linear: float) -> int:
+    return round(255 * linear ** (1 / GAMMA))
+
+
+def create(settings: Settings, context: Context) -> Detector:
+    """The detector; it needs no network."""
+    return Lighting(settings)
+
+
+PLUGIN = Plugin(
+    name=NAME,
+    takes="frame",
+    period=PERIOD_S,
+    kinds=KINDS,
+    models=(),
+    Settings=Settings,
+    create=create,
+)
