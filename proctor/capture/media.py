@@ -213,12 +213,8 @@ class Upright:
         width, height = _square_pixels(frame, aspect)
         if self.quarters % 2:
             width, height = height, width
-        scale = min(self.width / width, self.height / height)
-        inner_width = min(self.width, 2 * max(1, round(width * scale / 2)))
-        inner_height = min(self.height, 2 * max(1, round(height * scale / 2)))
-        stored = (inner_width, inner_height)
-        if self.quarters % 2:
-            stored = (inner_height, inner_width)
+        inner = pictures.fit_into(width, height, (self.width, self.height))
+        stored = inner[::-1] if self.quarters % 2 else inner
         converted = scaler.reformat(
             frame,
             width=stored[0],
@@ -232,11 +228,7 @@ class Upright:
             image = np.asarray(cv2.rotate(image, _TURNS[self.quarters]), dtype=np.uint8)
         if self.mirrored:
             image = image[:, ::-1]
-        if (inner_width, inner_height) != (self.width, self.height):
-            canvas = np.zeros((self.height, self.width, 3), np.uint8)
-            top, left = (self.height - inner_height) // 2, (self.width - inner_width) // 2
-            canvas[top : top + inner_height, left : left + inner_width] = image
-            image = canvas
+        image = pictures.letterbox(image, self.width, self.height)
         return pictures.sealed(np.ascontiguousarray(image))
 
 

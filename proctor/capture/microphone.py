@@ -1,0 +1,194 @@
+"""The microphone: sounddevice, 16 kHz mono int16, gaps marked, found again when it was lost."""
+
+from __future__ import annotations
+
+import queue
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import av
+import numpy as np
+
+from policies.consent import Grant
+from proctor.capture import sound
+from proctor.capture.device import LOOK_S, Attempt, LiveDevice, Patience
+from proctor.capture.source import Sink
+from proctor.clock import SessionClock
+from proctor.errors import DeviceError
+
+# Callbacks are late on a busy machine without a sample being lost; a real loss is flagged by
+# PortAudio, or longer than this (the machine slept).
+JITTER_S = 0.25
+# Blocks waiting for our thread; when more come, something hangs and the loss is marked instead.
+MOST_WAITING = 100
+# Longest input latency that is believed; some drivers report none or nonsense.
+MOST_LATENCY_S = 1.0
+# (samples a second, channels) to ask for in turn; None is the device's own rate.
+FORMATS: tuple[tuple[int | None, int], ...] = ((sound.RATE, 1), (None, 1), (None, 2))
+
+
+class AudioStream(Protocol):
+    """What is used of ``sounddevice.RawInputStream``."""
+
+    @property
+    def samplerate(self) -> float: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def active(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class FormatRefused(DeviceError):
+    """The device, or the sound system, does not open in this format."""
+
+
+def open_microphone(**settings: Any) -> AudioStream:
+    """``sounddevice.RawInputStream``; :class:`FormatRefused` when it does not open so."""
+    try:
+        import sounddevice
+    except OSError as error:
+        raise DeviceError(
+            "Sound input needs the library PortAudio; install it (on Debian and Ubuntu: "
+            "sudo apt install libportaudio2) and start again."
+        ) from error
+    try:
+        stream: AudioStream = sounddevice.RawInputStream(**settings)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise FormatRefused(str(error)) from error
+    return stream
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Raw samples as the callback got them; ``latency`` is the age of the first, if known."""
+
+    arrived: float
+    latency: float | None
+    data: bytes
+    broken: bool
+
+
+class Microphone(LiveDevice):
+    """Chunks of ``block_s`` seconds at ``rate``, in order; a device of another format is converted."""
+
+    def __init__(
+        self,
+        grant: Grant,
+        clock: SessionClock,
+        device: int | str | None = None,
+        rate: int = sound.RATE,
+        block_s: float = sound.BLOCK_S,
+        open_stream: Callable[..., AudioStream] = open_microphone,
+        patience: Patience | None = None,
+    ) -> None:
+        super().__init__(grant, "microphone", clock, patience or Patience())
+        self._device = device
+        self._rate = rate
+        self._block_s = block_s
+        self._open_stream = open_stream
+        # One for the device's whole life: time without sound between two attempts is a gap.
+        self._blocks = sound.MonoBlocks(rate, block_s, JITTER_S)
+        self._format_told = False
+
+    def _read(self, attempt: Attempt, sink: Sink) -> None:
+        waiting: queue.SimpleQueue[_Block] = queue.SimpleQueue()
+        with closing(self._open(waiting)) as stream:
+            rate, channels = round(stream.samplerate), stream.channels
+            if (rate, channels) != (self._rate, 1):
+                self._tell_format(sink, rate, channels)
+            stream.start()
+            while attempt.wanted():
+                try:
+                    block = waiting.get(timeout=LOOK_S)
+                except queue.Empty:
+                    if not stream.active:
+                        return
+                    continue
+                if not attempt.wanted():
+                    return
+                attempt.sample()
+                frame = _frame(block.data, rate, channels)
+                age = frame.samples / rate if block.latency is None else block.latency
+                for chunk in self._blocks.feed(frame, block.arrived - age, block.broken):
+                    sink.audio(chunk)
+
+    def _open(self, waiting: queue.SimpleQueue[_Block]) -> AudioStream:
+        """The first format that the device can do; the last error when it can do none."""
+        problem: FormatRefused | None = None
+        for rate, channels in FORMATS:
+            wanted = self._rate if rate == sound.RATE else rate
+            callback = self._callback(waiting)
+            try:
+                stream = self._open_stream(
+                    samplerate=wanted,
+                    channels=channels,
+                    device=self._device,
+                    dtype="int16",
+                    blocksize=0 if wanted is None else round(wanted * self._block_s),
+                    callback=callback,
+                )
+            except FormatRefused as error:
+                problem = error
+                continue
+            return stream
+        raise DeviceError(f"{self._refused()} (The sound system answered: {problem})")
+
+    def _callback(self, waiting: queue.SimpleQueue[_Block]) -> Callable[..., None]:
+        lost = False
+
+        def callback(data: Any, frames: int, time: Any, status: Any) -> None:
+            """Called by PortAudio's own thread: notes time, copies, and returns."""
+            nonlocal lost
+            latency = time.currentTime - time.inputBufferAdcTime
+            known = latency if 0.0 < latency <= MOST_LATENCY_S else None
+            lost = lost or bool(status.input_overflow)
+            if waiting.qsize() >= MOST_WAITING:
+                lost = True
+                return
+            waiting.put(_Block(self._clock.now(), known, bytes(data), lost))
+            lost = False
+
+        return callback
+
+    def _tell_format(self, sink: Sink, rate: int, channels: int) -> None:
+        if not self._format_told:
+            self._format_told = True
+            self._event(
+                sink,
+                "device.format",
+                f"The microphone gives {rate} samples a second on {channels} channels; "
+                f"they are converted to {self._rate} on one.",
+            )
+
+    def _refused(self) -> str:
+        if sys.platform == "darwin":
+            return (
+                "The microphone cannot be used; allow it in System Settings › Privacy & Security "
+                "› Microphone for this program, then start it again."
+            )
+        if sys.platform == "win32":
+            return (
+                "The microphone cannot be used; allow it in Settings › Privacy & security › "
+                "Microphone ('Let desktop apps access your microphone')."
+            )
+        return (
+            "The microphone cannot be used; plug one in, see in the sound settings that it is "
+            "chosen and not muted, and that this account may use sound (group audio)."
+        )
+
+
+def _frame(data: bytes, rate: int, channels: int) -> av.AudioFrame:
+    samples = np.frombuffer(data, np.int16).reshape(1, -1)
+    layout = "mono" if channels == 1 else "stereo"
+    frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+    frame.sample_rate = rate
+    return frame
