@@ -1,0 +1,80 @@
+"""Writing so that it is still there after the power goes, and saying so when it cannot be done."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from proctor.errors import MissingError
+
+# Added to a file's name while it is being written.
+PART = ".part"
+
+
+@contextmanager
+def said_plainly(what: str) -> Iterator[None]:
+    """Turn an :class:`OSError` into one sentence about ``what`` (a :class:`MissingError`, exit code 3)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            mend = "the disk is full; free some space, or choose another place"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            mend = "it is not writable for you; choose another place"
+        else:
+            mend = f"{error.strerror or error}; check the disk, or choose another place"
+        raise MissingError(f"Cannot write {what}: {mend}.") from error
+
+
+def sync_file(descriptor: int) -> None:
+    """Return only when the file's bytes have left this machine's caches."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        # On macOS fsync leaves the bytes in the drive's own cache.
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return only when the folder's list of names is on the disk. Windows does that by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` in one step: a reader, also after a crash, sees all of it or nothing."""
+    part = path.with_name(path.name + PART)
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            sync_file(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Create ``path`` readable by its owner alone; raises :class:`FileExistsError` where it exists."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
+    )
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        sync_file(descriptor)
+    sync_folder(path.parent)
