@@ -1,0 +1,299 @@
+"""The face networks that several plug-ins share: MediaPipe's landmarker and YuNet.
+
+Angles are degrees in the camera's view: yaw is positive towards the *picture's* right, pitch is
+positive upwards, roll is positive counter-clockwise in the picture. They are relative to the line
+from the face to the camera (the landmarker works on a crop, so it sees the face along that line):
+a person looking into the lens has yaw and pitch near 0 wherever they sit in the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from proctor.types import Box, Frame, Image
+
+Floats = npt.NDArray[np.float32]
+
+# Larger pictures are shrunk first: both networks work on far smaller crops (192 and 256 px inside
+# the landmarker), so nothing is lost and an 8K camera costs no more than a 720p one.
+MAX_SIDE = 1280
+# Below this no face fits that either network was made for.
+MIN_SIDE = 48
+# YuNet's long input side: finds faces of 20 px there at 2.2 ms (a quarter of the cost of 640).
+FINDER_SIDE = 320
+# YuNet's coarsest stride: both input sides must be multiples of it.
+FINDER_STRIDE = 32
+FINDER_STRIDES = (8, 16, 32)
+# Overlap above which two boxes are the same face (default of OpenCV's FaceDetectorYN).
+SAME_FACE_IOU = 0.3
+# A second look cuts out this many face widths around the face, into a square of CLOSE_SIDE pixels:
+# the face is then about 80 px wide, where YuNet is surest of itself.
+CLOSE_WIDTHS = 3.2
+CLOSE_SIDE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FaceView:
+    """One face as the landmarker sees it.
+
+    ``points`` is 478×3 float32 in fractions of the picture (z in units of its width);
+    ``rotation`` is the 3×3 head rotation (columns: the head's right as the camera sees it, up,
+    forward). ``eyes_right`` and ``eyes_up`` are −1…1 in the head's own frame, ``lids`` 0 (open) …1.
+    """
+
+    box: Box
+    width_px: float
+    points: Floats
+    rotation: Floats
+    eyes_right: float
+    eyes_up: float
+    lids: float
+
+    @property
+    def yaw(self) -> float:
+        return float(np.degrees(np.arctan2(self.rotation[0, 2], self.rotation[2, 2])))
+
+    @property
+    def pitch(self) -> float:
+        return float(np.degrees(np.arcsin(np.clip(self.rotation[1, 2], -1.0, 1.0))))
+
+    @property
+    def roll(self) -> float:
+        return float(np.degrees(np.arctan2(self.rotation[1, 0], self.rotation[0, 0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One face as YuNet sees it: box in fractions of the picture, ``score`` 0…1."""
+
+    box: Box
+    score: float
+
+
+class FaceMesh:
+    """MediaPipe FaceLandmarker for the one face of a session; one inference a frame.
+
+    Shared by several detectors on one thread: each calls :meth:`acquire` once and :meth:`release`
+    once; the native task lives in between. The last answer is remembered, so that the second
+    detector that asks about the same frame pays nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._model = path.read_bytes()
+        self._task: Any = None
+        self._users = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._image: Image | None = None
+        self._view: FaceView | None = None
+        self._last_ms = 0
+        self._offset_ms: int | None = None
+
+    def acquire(self) -> FaceMesh:
+        """One more detector uses it; loads the network for the first."""
+        if self._users == 0:
+            self._task = _make_landmarker(self._model)
+        self._users += 1
+        return self
+
+    def release(self) -> None:
+        """One detector less; frees the network after the last."""
+        self._users = max(0, self._users - 1)
+        if self._users == 0 and self._task is not None:
+            self._task.close()
+            self._task = None
+            self._forget()
+
+    def reset(self) -> None:
+        """Forget the tracked face (the task smooths over frames, so it is made anew)."""
+        if self._task is not None and self._offset_ms is not None:
+            self._task.close()
+            self._task = _make_landmarker(self._model)
+            self._forget()
+
+    def look(self, frame: Frame) -> FaceView | None:
+        """The face in ``frame``, or ``None``. Needs about 60 px of face width."""
+        if self._image is not frame.image:
+            self._view = self._infer(frame)
+            self._image = frame.image
+        return self._view
+
+    def _infer(self, frame: Frame) -> FaceView | None:
+        import mediapipe as mp
+
+        if min(frame.image.shape[:2]) < MIN_SIDE:
+            return None
+        image = shrink(frame.image, MAX_SIDE)
+        # cvtColor returns a C-contiguous array; mp.Image reads any other as garbage, silently.
+        picture = mp.Image(
+            image_format=mp.ImageFormat.SRGB, data=cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        )
+        result = self._task.detect_for_video(picture, self._stamp(frame.t))
+        if not result.face_landmarks:
+            return None
+        return _view(result, frame.image.shape[1], frame.image.shape[0])
+
+    def _stamp(self, t: float) -> int:
+        """Strictly rising milliseconds, whatever the data's time does (the task insists on it)."""
+        ms = round(t * 1000.0)
+        if self._offset_ms is None:
+            self._offset_ms = 1 - ms
+        stamp = ms + self._offset_ms
+        if stamp <= self._last_ms:
+            stamp = self._last_ms + 1
+            self._offset_ms = stamp - ms
+        self._last_ms = stamp
+        return stamp
+
+
+class FaceFinder:
+    """YuNet through ONNX Runtime, one thread, no spinning: small, partial and second faces."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session: Any = ort.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def close(self) -> None:
+        self._session = None
+
+    def find(self, image: Image, threshold: float = 0.3, side: int = FINDER_SIDE) -> list[Found]:
+        """Faces in a BGR picture, surest first. ``side``: long side of the network's input."""
+        small = shrink(image, side)
+        height, width = small.shape[:2]
+        boxes, scores = self._run(small, threshold)
+        return [
+            Found(Box(x / width, y / height, w / width, h / height), score)
+            for (x, y, w, h), score in zip(boxes.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def look_closer(self, image: Image, box: Box) -> float:
+        """YuNet's score (0…1) for the face at ``box`` in an enlarged cut-out around it."""
+        height, width = image.shape[:2]
+        cx, cy = (box.x + box.width / 2) * width, (box.y + box.height / 2) * height
+        size = max(box.width * width, box.height * height)
+        scale = CLOSE_SIDE / (size * CLOSE_WIDTHS)
+        shift = CLOSE_SIDE / 2
+        matrix = np.array([[scale, 0, shift - cx * scale], [0, scale, shift - cy * scale]])
+        cut = cv2.warpAffine(
+            image, matrix, (CLOSE_SIDE, CLOSE_SIDE), borderMode=cv2.BORDER_REPLICATE
+        )
+        boxes, scores = self._run(cut, 0.2)
+        wanted = Box(0.5 - 0.5 / CLOSE_WIDTHS, 0.5 - 0.5 / CLOSE_WIDTHS, *(2 * [1 / CLOSE_WIDTHS]))
+        hits = [
+            float(score)
+            for (x, y, w, h), score in zip(boxes, scores, strict=True)
+            if iou(Box(*(v / CLOSE_SIDE for v in (x, y, w, h))), wanted) > SAME_FACE_IOU
+        ]
+        return max(hits, default=0.0)
+
+    def _run(self, image: Image, threshold: float) -> tuple[Floats, Floats]:
+        """Boxes (N×4: x, y, width, height in pixels of ``image``) and scores, surest first."""
+        height, width = image.shape[:2]
+        padded = np.zeros((_multiple(height), _multiple(width), 3), np.float32)
+        padded[:height, :width] = image
+        raw = self._session.run(None, {"input": padded.transpose(2, 0, 1)[None]})
+        outputs = dict(zip(self._outputs, raw, strict=True))
+        boxes, scores = _decode(outputs, padded.shape[1], threshold)
+        keep = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), threshold, SAME_FACE_IOU)
+        order = np.asarray(keep, dtype=np.int64).reshape(-1)
+        return boxes[order], scores[order]
+
+
+def _decode(outputs: dict[str, Any], width: int, threshold: float) -> tuple[Floats, Floats]:
+    """YuNet's anchor-free outputs to boxes and scores, as OpenCV's FaceDetectorYN reads them.
+
+    Score is the geometric mean of the class and the objectness; centres are offsets from the grid
+    cell and sizes are logarithms, both in units of the stride.
+    """
+    boxes, scores = [], []
+    for stride in FINDER_STRIDES:
+        score = np.sqrt(
+            np.clip(outputs[f"cls_{stride}"][0, :, 0], 0, 1)
+            * np.clip(outputs[f"obj_{stride}"][0, :, 0], 0, 1)
+        )
+        index = np.flatnonzero(score >= threshold)
+        offset = outputs[f"bbox_{stride}"][0][index]
+        row, column = np.divmod(index, width // stride)
+        centre = (offset[:, :2] + np.stack([column, row], axis=1)) * stride
+        size = np.exp(offset[:, 2:]) * stride
+        boxes.append(np.concatenate([centre - size / 2, size], axis=1).astype(np.float32))
+        scores.append(score[index].astype(np.float32))
+    return np.concatenate(boxes), np.concatenate(scores)
+
+
+def _make_landmarker(model: bytes) -> Any:
+    # Imported here: MediaPipe costs 0.2 s, and listing plug-ins needs none of it.
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=model),
+        running_mode=vision.RunningMode.VIDEO,
+        # Asking for more makes it search again on every frame; YuNet finds the others.
+        num_faces=1,
+        output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
+    )
+    return vision.FaceLandmarker.create_from_options(options)
+
+
+def _view(result: Any, width: int, height: int) -> FaceView:
+    points = np.array([(p.x, p.y, p.z) for p in result.face_landmarks[0]], np.float32)
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    matrix = np.asarray(result.facial_transformation_matrixes[0], np.float32).reshape(4, 4)
+    rotation = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    shape = {c.category_name: float(c.score) for c in result.face_blendshapes[0]}
+    # Blendshapes name the person's own left and right; the camera sees them swapped.
+    to_right = shape["eyeLookOutLeft"] + shape["eyeLookInRight"]
+    to_left = shape["eyeLookInLeft"] + shape["eyeLookOutRight"]
+    up = shape["eyeLookUpLeft"] + shape["eyeLookUpRight"]
+    down = shape["eyeLookDownLeft"] + shape["eyeLookDownRight"]
+    size = high - low
+    return FaceView(
+        box=Box(float(low[0]), float(low[1]), float(size[0]), float(size[1])),
+        width_px=float(np.hypot(*((points[454] - points[234])[:2] * (width, height)))),
+        points=points,
+        rotation=rotation,
+        eyes_right=(to_right - to_left) / 2,
+        eyes_up=(up - down) / 2,
+        lids=(shape["eyeBlinkLeft"] + shape["eyeBlinkRight"]) / 2,
+    )
+
+
+def shrink(image: Image, side: int) -> Image:
+    """``image`` with its long side at most ``side`` pixels; never enlarged."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1.0:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
+def iou(a: Box, b: Box) -> float:
+    """Overlap of two boxes: intersection over union, 0…1."""
+    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (a.width * a.height + b.width * b.height - both)
+
+
+def _multiple(pixels: int) -> int:
+    return -(-pixels // FINDER_STRIDE) * FINDER_STRIDE
