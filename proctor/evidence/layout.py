@@ -1,0 +1,27 @@
+"""Where things lie in a case folder, and how its journal names an attempt."""
+
+from __future__ import annotations
+
+import re
+
+POLICY = "policy.dsse"
+JOURNAL = "journal.jsonl"
+CLIPS = "clips"
+CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
+RECEIPT = "receipt.html"
+
+CLIP_SUFFIX = ".mp4.age"
+NOTE_SUFFIX = ".note"
+FLAG_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+ATTEMPT = re.compile(r"[0-9a-f]{32}")
+
+
+def clip_name(flag_id: str) -> str:
+    """The clip's path below the case folder, with forward slashes on every system."""
+    return f"{CLIPS}/{flag_id}{CLIP_SUFFIX}"
+
+
+def note_name(size: int) -> str:
+    """The checkpoint's path below the case folder."""
+    return f"{CHECKPOINTS}/{size:08d}{NOTE_SUFFIX}"
