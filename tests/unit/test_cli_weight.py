@@ -8,20 +8,9 @@ import sys
 import pytest
 
 HEAVY = [
-    "av",
-    "cv2",
-    "cryptography",
-    "jinja2",
-    "mediapipe",
-    "models.registry",
-    "numpy",
-    "onnxruntime",
-    "pydantic",
-    "pyrage",
-    "sounddevice",
-    "vosk",
-    "webrtcvad",
-]
+    "av", "cv2", "cryptography", "jinja2", "mediapipe", "models.registry", "numpy", "onnxruntime",
+    "pydantic", "pyrage", "sounddevice", "vosk", "webrtcvad",
+]  # fmt: skip
 
 SCRIPT = f"""
 import sys
