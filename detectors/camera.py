@@ -79,8 +79,8 @@ class Camera:
         if covered > 0.5:
             # Black is black: a covered camera may well repeat itself.
             self.reset()
-            return said + _unknown(frame.t, KINDS[1:], "camera covered")
-        return said + [self._compare(frame)]
+            return [*said, *_unknown(frame.t, KINDS[1:], "camera covered")]
+        return [*said, self._compare(frame)]
 
     def _compare(self, frame: Frame) -> Observation:
         """Whether this picture is the last one again."""

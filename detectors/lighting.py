@@ -211,7 +211,7 @@ def backlit(light: Light, usual: Light | None) -> tuple[float, str]:
 
 
 def _luma(linear: float) -> int:
-    return round(255 * linear ** (1 / GAMMA))
+    return int(round(255 * linear ** (1 / GAMMA)))
 
 
 def create(settings: Settings, context: Context) -> Detector:
