@@ -3,7 +3,7 @@
 BIN := .venv/bin
 RUN_READY := .venv/.ready-run
 DEV_READY := .venv/.ready-dev
-SET_UP_BY := pyproject.toml packaging/setup.sh
+SET_UP_BY := pyproject.toml packaging/setup.sh packaging/build.lock
 
 # Where a shared folder stands beside the project, it is the mirror for networks and sample clips.
 ifeq ($(origin PROCTOR_MODELS_MIRROR),undefined)
@@ -40,9 +40,12 @@ models: $(RUN_READY)  ## try again to fetch networks that were not to be had
 
 lock: $(DEV_READY)  ## resolve the dependencies anew
 	$(BIN)/python -m pip install -q uv
-	$(BIN)/uv pip compile pyproject.toml packaging/build.in $(LOCK_FLAGS) --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml packaging/build.in $(LOCK_FLAGS) --group dev \
-		--constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/uv pip compile packaging/build.in $(LOCK_FLAGS) --output-file packaging/build.lock
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --constraint packaging/build.lock \
+		--output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --group dev \
+		--constraint packaging/build.lock --constraint requirements.lock \
+		--output-file requirements-dev.lock
 
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

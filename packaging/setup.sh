@@ -77,7 +77,10 @@ if ! fits .venv/bin/python; then
 fi
 pip="./.venv/bin/python -m pip --disable-pip-version-check --no-input"
 say "installing what $lock pins"
-$pip install -q --require-hashes --only-binary :all: -r "$lock"
+$pip install -q --require-hashes --only-binary :all: -r packaging/build.lock
+# srt, which Vosk asks for, is pure Python without a wheel; all else must be one, so nothing compiles.
+$pip install -q --require-hashes --only-binary :all: --no-binary srt \
+    --use-pep517 --no-build-isolation -r "$lock"
 $pip install -q --no-deps --no-build-isolation -e .
 
 # --- The networks. ---------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def files() -> list[Path]:
 @cache
 def texts() -> dict[str, str]:
     """Our own texts by path; the licence is not ours, and the lock files are a resolver's."""
-    foreign = {"LICENSE", "requirements.lock", "requirements-dev.lock"}
+    foreign = {"LICENSE", "packaging/build.lock", "requirements.lock", "requirements-dev.lock"}
     found = {}
     for path in files():
         name = path.relative_to(ROOT).as_posix()
