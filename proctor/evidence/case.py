@@ -130,7 +130,7 @@ class Case:
             journal, records, torn = Journal.reopen(folder / layout.JOURNAL, wall=wall or counted)
             began = anchor = _anchor(records)
             case = cls(folder, attempt, journal, keys.attempt_key(attempt), lock, anchor)
-            recovery.check_extends(folder, attempt, public, journal.tree.leaves)
+            recovery.check_extends(folder, attempt, public, journal.tree)
             with said_plainly(f"the case {folder}"):
                 case.recovered = recovery.settle(folder, records, case.record)
             case._note_gap(records, now or datetime.now(UTC), torn)

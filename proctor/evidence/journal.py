@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from proctor.errors import InputError, MissingError
-from proctor.evidence.disk import said_plainly, sync_file, sync_folder
+from proctor.evidence.disk import read_bounded, said_plainly, sync_file, sync_folder
 from proctor.evidence.tree import Tree, leaf_hash
 
 # A record of ten seconds of scores takes 2 kB; a line of megabytes is damage or an attack.
@@ -223,13 +223,11 @@ def _plain(value: Any) -> Any:
 def load(path: Path) -> Stored:
     """Read a journal file without judging its lines. Raises :class:`JournalError` when it cannot be."""
     try:
-        if path.stat().st_size > MAX_JOURNAL:
-            raise JournalError(
-                f"{path} is larger than {MAX_JOURNAL // 1_000_000} MB; no journal is."
-            )
-        raw = path.read_bytes()
+        raw = read_bounded(path, MAX_JOURNAL)
     except OSError as error:
         raise JournalError(f"The journal {path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise JournalError(f"The journal {path} cannot be one: {error}.") from error
     if raw.count(b"\n") > MAX_RECORDS:
         raise JournalError(f"{path} has more than {MAX_RECORDS} lines; no journal has.")
     *lines, torn = raw.split(b"\n")

@@ -16,6 +16,9 @@ NOTE_SUFFIX = ".note"
 FLAG_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ATTEMPT = re.compile(r"[0-9a-f]{32}")
 
+# The longest clip a policy can ask for takes about 10 MB; clip.py opens none above 64 MB.
+MAX_SEALED = 70_000_000
+
 
 def clip_name(flag_id: str) -> str:
     """The clip's path below the case folder, with forward slashes on every system."""

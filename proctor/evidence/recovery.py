@@ -14,9 +14,9 @@ from typing import Any
 
 from proctor.errors import CheckFailed
 from proctor.evidence import checkpoint, layout
-from proctor.evidence.disk import PART, sync_folder
+from proctor.evidence.disk import PART, read_bounded, sync_folder
 from proctor.evidence.journal import Record
-from proctor.evidence.tree import root
+from proctor.evidence.tree import Tree
 
 Write = Callable[[str, Mapping[str, Any]], int]
 NOT_SEALED = "The program stopped before this clip was sealed."
@@ -30,18 +30,18 @@ class Recovered:
     deleted: tuple[str, ...]
 
 
-def check_extends(folder: Path, origin: str, public: bytes, leaves: Sequence[bytes]) -> None:
+def check_extends(folder: Path, origin: str, public: bytes, tree: Tree) -> None:
     """Raise :class:`CheckFailed` unless the journal extends its newest checkpoint."""
     notes = sorted((folder / layout.CHECKPOINTS).glob(f"*{layout.NOTE_SUFFIX}"))
     if not notes:
         return
     try:
-        last = checkpoint.read(notes[-1].read_bytes(), origin, public)
-    except (OSError, checkpoint.NoteError) as error:
+        last = checkpoint.read(read_bounded(notes[-1], checkpoint.MAX_BYTES), origin, public)
+    except (OSError, ValueError, checkpoint.NoteError) as error:
         raise CheckFailed(
             f"The case {folder} is not continued: its checkpoint {notes[-1].name} is damaged ({error})."
         ) from error
-    if last.size > len(leaves) or root(leaves[: last.size]) != last.root:
+    if last.size > tree.size or tree.root(last.size) != last.root:
         raise CheckFailed(
             f"The case {folder} is not continued: its journal was changed or cut after its last "
             f"checkpoint. `proctor case verify {folder}` tells more; begin a new case."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -19,45 +19,86 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """A tree that grows by appending leaf hashes; its root costs O(log n) at any time."""
+    """A tree that grows by appending leaf hashes. Roots and proofs cost O(log² n) at any size so far."""
 
-    def __init__(self, leaves: Sequence[bytes] = ()) -> None:
-        self._leaves: list[bytes] = []
-        # Roots of the complete subtrees from left to right, as the binary digits of the size.
-        self._peaks: list[bytes] = []
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        # _levels[k][i] is the root over the 2**k leaves from i * 2**k on.
+        self._levels: list[list[bytes]] = [[]]
         for leaf in leaves:
             self.append(leaf)
 
     @property
     def size(self) -> int:
-        return len(self._leaves)
-
-    @property
-    def leaves(self) -> Sequence[bytes]:
-        """The leaf hashes, for proofs."""
-        return self._leaves
+        return len(self._levels[0])
 
     def append(self, leaf: bytes) -> None:
-        self._leaves.append(leaf)
-        peak = leaf
-        # Each trailing one of the old size is a complete subtree that this leaf completes further.
-        below = self.size - 1
-        while below & 1:
-            peak = node_hash(self._peaks.pop(), peak)
-            below >>= 1
-        self._peaks.append(peak)
+        """Add a leaf hash, and every subtree that it completes."""
+        self._levels[0].append(leaf)
+        level = 0
+        while len(self._levels[level]) % 2 == 0:
+            below = self._levels[level]
+            if level + 1 == len(self._levels):
+                self._levels.append([])
+            self._levels[level + 1].append(node_hash(below[-2], below[-1]))
+            level += 1
 
-    def root(self) -> bytes:
-        """Root over all leaves so far."""
-        if not self._peaks:
-            return EMPTY_ROOT
-        result = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            result = node_hash(peak, result)
-        return result
+    def root(self, size: int | None = None) -> bytes:
+        """Root over the first ``size`` leaves (default: all)."""
+        size = self._checked(self.size if size is None else size)
+        return self._range(0, size) if size else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int, size: int | None = None) -> list[bytes]:
+        """Hashes from leaf ``index`` (from 0) up to the root over ``size`` leaves (RFC 6962, 2.1.1)."""
+        size = self._checked(self.size if size is None else size)
+        if not 0 <= index < size:
+            raise IndexError(f"there is no leaf {index} among {size}")
+        proof: list[bytes] = []
+        first, last = 0, size
+        while last - first > 1:
+            middle = first + _split(last - first)
+            if index < middle:
+                proof.append(self._range(middle, last))
+                last = middle
+            else:
+                proof.append(self._range(first, middle))
+                first = middle
+        return proof[::-1]
+
+    def consistency_proof(self, old_size: int, size: int | None = None) -> list[bytes]:
+        """Hashes that show the tree of ``size`` to extend that of ``old_size`` (RFC 6962, 2.1.2)."""
+        size = self._checked(self.size if size is None else size)
+        if not 0 < old_size <= size:
+            raise IndexError(f"a tree of {size} has no earlier size {old_size}")
+        proof: list[bytes] = []
+        first, last = 0, size
+        while last != old_size:
+            middle = first + _split(last - first)
+            if old_size <= middle:
+                proof.append(self._range(middle, last))
+                last = middle
+            else:
+                proof.append(self._range(first, middle))
+                first = middle
+        if first > 0:
+            proof.append(self._range(first, last))
+        return proof[::-1]
+
+    def _checked(self, size: int) -> int:
+        if not 0 <= size <= self.size:
+            raise IndexError(f"a tree of {self.size} has no size {size}")
+        return size
+
+    def _range(self, first: int, last: int) -> bytes:
+        """Root over leaves ``first`` to ``last``, where ``first`` is a multiple of a large enough power of 2."""
+        count = last - first
+        if count & (count - 1) == 0:
+            level = count.bit_length() - 1
+            return self._levels[level][first >> level]
+        middle = first + _split(count)
+        return node_hash(self._range(first, middle), self._range(middle, last))
 
 
-def root(leaves: Sequence[bytes]) -> bytes:
+def root(leaves: Iterable[bytes]) -> bytes:
     """Root over ``leaves`` (leaf hashes)."""
     return Tree(leaves).root()
 
@@ -65,18 +106,6 @@ def root(leaves: Sequence[bytes]) -> bytes:
 def _split(size: int) -> int:
     """The largest power of two smaller than ``size`` (which is at least 2)."""
     return 1 << ((size - 1).bit_length() - 1)
-
-
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Hashes from leaf ``index`` (from 0) up to the root over ``leaves`` (RFC 6962, 2.1.1)."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"there is no leaf {index} among {len(leaves)}")
-    if len(leaves) == 1:
-        return []
-    half = _split(len(leaves))
-    if index < half:
-        return [*inclusion_proof(leaves[:half], index), root(leaves[half:])]
-    return [*inclusion_proof(leaves[half:], index - half), root(leaves[:half])]
 
 
 def verify_inclusion(
@@ -97,22 +126,6 @@ def verify_inclusion(
             result = node_hash(result, other)
         at, last = at >> 1, last >> 1
     return last == 0 and result == expected_root
-
-
-def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
-    """Hashes that show the tree over ``leaves`` to extend its first ``old_size`` (RFC 6962, 2.1.2)."""
-    if not 0 < old_size <= len(leaves):
-        raise IndexError(f"a tree of {len(leaves)} has no earlier size {old_size}")
-    return _consistency(leaves, old_size, whole=True)
-
-
-def _consistency(leaves: Sequence[bytes], old_size: int, *, whole: bool) -> list[bytes]:
-    if old_size == len(leaves):
-        return [] if whole else [root(leaves)]
-    half = _split(len(leaves))
-    if old_size <= half:
-        return [*_consistency(leaves[:half], old_size, whole=whole), root(leaves[half:])]
-    return [*_consistency(leaves[half:], old_size - half, whole=False), root(leaves[:half])]
 
 
 def verify_consistency(

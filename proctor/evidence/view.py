@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from policies.errors import PolicyError
-from policies.sign import inspect
+from policies.sign import MAX_BYTES, inspect
 from proctor.errors import InputError
 from proctor.evidence import journal, layout
+from proctor.evidence.disk import read_bounded
 
 Data = Mapping[str, Any]
 
@@ -99,9 +100,9 @@ def _summary(by_type: Mapping[str, list[Data]]) -> Data:
 def _policy(path: Path) -> tuple[bytes, bytes]:
     """The envelope's bytes, and the policy inside."""
     try:
-        envelope = path.read_bytes()
+        envelope = read_bounded(path, MAX_BYTES)
         return envelope, inspect(envelope)[0]
     except OSError as error:
         raise InputError(f"The case's policy {path} cannot be read ({error.strerror}).") from error
-    except PolicyError as error:
+    except (PolicyError, ValueError) as error:
         raise InputError(f"The case's policy {path} is damaged: {error}") from error
