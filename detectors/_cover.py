@@ -76,9 +76,7 @@ class CoverGauge:
         edges = _edges(patch)
         if self._own is None:
             return self._learn(edges, view, chroma)
-        if (
-            abs(view.yaw - self._pose[0]) > MAX_YAW or abs(view.pitch - self._pose[1]) > MAX_PITCH
-        ):
+        if abs(view.yaw - self._pose[0]) > MAX_YAW or abs(view.pitch - self._pose[1]) > MAX_PITCH:
             return Cover(None, f"face turned {abs(view.yaw - self._pose[0]):.0f}°, too far to tell")
         nose, eyes = _match(edges, self._own, NOSE), _match(edges, self._own, EYES)
         if min(nose, eyes) > FOLLOW_ABOVE:
@@ -121,7 +119,9 @@ def _warp(image: Image, view: FaceView) -> Image:
 def _edges(patch: Image) -> Floats:
     """Horizontal and vertical gradients, SIDE×SIDE×2."""
     grey = cv2.GaussianBlur(cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY).astype(np.float32), (0, 0), 1.2)
-    edges: Floats = np.dstack([cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)])
+    edges: Floats = np.dstack(
+        [cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)]
+    )
     return edges
 
 

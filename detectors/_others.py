@@ -64,11 +64,9 @@ class Other:
 
     @property
     def reason(self) -> str:
-        width = round(self.box.width * 100)
-        if not self.lives and float(np.median(self.scores)) > STILL_SCORE:
-            return f"a second face {width} % of the picture wide, perfectly still like a picture"
-        return f"second face {width} % of the picture wide, {self.box.x + self.box.width / 2:.0%} "
-        "from the left"
+        width, left = self.box.width * 100, (self.box.x + self.box.width / 2) * 100
+        still = "" if self.lives else ", still like a picture"
+        return f"{width:.0f} % of the picture wide, {left:.0f} % from its left border{still}"
 
 
 class Others:

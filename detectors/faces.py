@@ -99,7 +99,9 @@ class Faces:
         self._remember(t, view is not None or best >= FACE_SCORE)
         return [
             _absent(t, view, found or []),
-            Observation(t, SEVERAL, self._several[0], NAME, self._several[2], 1.0, self._several[1]),
+            Observation(
+                t, SEVERAL, self._several[0], NAME, self._several[2], 1.0, self._several[1]
+            ),
             self._covered(t, image, view, found or []),
         ]
 
@@ -163,8 +165,8 @@ def _absent(t: float, view: FaceView | None, found: list[Found]) -> Observation:
 
 
 def _largest(found: list[Found]) -> Box | None:
-    sure = [face for face in found if face.score >= FACE_SCORE]
-    return max(sure, key=lambda face: face.box.width * face.score).box if sure else None
+    """The student's own face when only YuNet sees it: without one, nobody is *another*."""
+    return max(found, key=lambda face: face.box.width * face.score).box if found else None
 
 
 PLUGIN = Plugin(
@@ -174,9 +176,7 @@ PLUGIN = Plugin(
     kinds=(
         Kind(ABSENT, "No face in view", "No face was in view for {seconds} s."),
         Kind(SEVERAL, "Another face", "Another face was in view for {seconds} s ({reason})."),
-        Kind(
-            COVERED, "Face covered", "A part of the face was hidden for {seconds} s ({reason})."
-        ),
+        Kind(COVERED, "Face covered", "A part of the face was hidden for {seconds} s ({reason})."),
     ),
     models=("face_landmarker", "yunet"),
     Settings=Settings,

@@ -103,7 +103,10 @@ class Usual:
         """One more frame at the screen."""
         self._recent.append((sight.right, sight.up))
         self._count += 1
-        if self._count >= USUAL_LEAST and self._count % USUAL_EVERY in (0, USUAL_LEAST % USUAL_EVERY):
+        if self._count >= USUAL_LEAST and self._count % USUAL_EVERY in (
+            0,
+            USUAL_LEAST % USUAL_EVERY,
+        ):
             right, up = np.median(np.array(self._recent), axis=0)
             self.right = float(np.clip(right, -USUAL_MAX_YAW, USUAL_MAX_YAW))
             self.up = float(np.clip(up, -USUAL_MAX_PITCH, USUAL_MAX_PITCH))
@@ -183,13 +186,10 @@ class Gaze:
         """The last answer, for a moment, if the face was turning away when it was lost."""
         if self._last is None or not 0.0 <= t - self._last[0] <= HOLD_S:
             return []
-        return [
-            Observation(t, o.kind, o.score, NAME, None, 0.5, o.reason)
-            for o in self._last[1]
-            if o.score is not None and o.score >= 0.5
-        ] and [
-            Observation(t, o.kind, o.score, NAME, None, 0.5, o.reason) for o in self._last[1]
-        ]
+        last = self._last[1]
+        if not any(o.score is not None and o.score >= 0.5 for o in last):
+            return []
+        return [Observation(t, o.kind, o.score, NAME, None, 0.5, o.reason) for o in last]
 
 
 def _turn(view: FaceView, eyes_right: float, eyes_up: float) -> tuple[float, float]:
