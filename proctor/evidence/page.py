@@ -5,23 +5,33 @@ Why without scripts: docs/decisions/0009. Pictures are in it only when the calle
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
+from pyrage import x25519
 
+from proctor.errors import InputError
 from proctor.evidence.curve import COLUMNS
-from proctor.evidence.pictures import Opened
+from proctor.evidence.disk import PART, said_plainly
+from proctor.evidence.pictures import Opened, open_clip
+from proctor.evidence.show import gather
 from proctor.evidence.story import FlagStory, Row, Story
 from proctor.evidence.untrusted import text
+from proctor.evidence.verify import Check
+from proctor.evidence.words import amount, answer, clock, lead, size
 
 # Steps of a time axis that people read easily, in seconds.
 _TICK_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _MOST_TICKS = 10
 # Numbers on bars that begin closer than this share of the strip would lie on each other.
 _CHIP_ROOM = 0.03
+# Pictures of more flags than this would make a page of tens of megabytes.
+_MOST_OPENED = 100
 # What the summary's numbers are called for people; others stay in the journal and in `--json`.
 TOTALS = {
     "frames_seen": "Camera pictures looked at",
@@ -33,15 +43,6 @@ TOTALS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One step of the verification. ``ok`` is ``None`` when it could not be carried out."""
-
-    name: str
-    ok: bool | None
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class Tick:
     """A mark of the time axis; ``minor`` ones are left out on a narrow screen."""
 
@@ -49,19 +50,73 @@ class Tick:
     minor: bool
 
 
+def write_page(
+    folder: Path,
+    target: Path,
+    *,
+    identities: Sequence[x25519.Identity] | None = None,
+    embed_clips: bool = False,
+    titles: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the page of the case in ``folder`` to ``target`` and return ``target``.
+
+    Without ``identities`` the page holds no picture. With them it holds pictures of the clips that
+    they open (``embed_clips``: the clips, too), and only its owner may read the file.
+    """
+    shown = gather(folder, titles)
+    opened: dict[str, Opened] | None = None
+    notes = shown.notes
+    if identities is not None:
+        opened = {}
+        for flag in shown.story.flags[:_MOST_OPENED]:
+            clip = open_clip(folder, flag, identities, embed=embed_clips)
+            if clip is not None:
+                opened[flag.id] = clip
+        if len(shown.story.flags) > _MOST_OPENED:
+            notes += (f"Only the clips of the first {_MOST_OPENED} flags were opened.",)
+    html = render(shown.story, shown.checks, opened, notes)
+    _write(target, html.encode("utf-8"), private=identities is not None)
+    return target
+
+
+def _write(target: Path, data: bytes, *, private: bool) -> None:
+    """Put the page in place in one step; a page with pictures is readable by its owner alone."""
+    if target.is_dir():
+        raise InputError(f"{target} is a folder; give the name of a file for the page.")
+    part = target.with_name(target.name + PART)
+    with said_plainly(f"the page {target}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(part, flags, 0o600 if private else 0o644)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            part.replace(target)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+
+
 def render(
-    story: Story, checks: Sequence[Check] = (), opened: Mapping[str, Opened] | None = None
+    story: Story,
+    checks: Sequence[Check] = (),
+    opened: Mapping[str, Opened] | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """The whole page as HTML text.
 
     ``opened`` holds, by flag id, the pictures of the clips that the viewer's key opened; ``None``
-    means that no key was given, and the page then holds no picture at all.
+    means that no key was given, and the page then holds no picture at all. ``notes`` are sentences
+    about the case that the reader should see first.
     """
     clips = opened or {}
     return _template().render(
         story=story,
         lead=lead(story),
         checks=checks,
+        open_checks=[check for check in checks if answer(check) != "yes"],
+        notes=notes,
         key_given=opened is not None,
         opened=clips,
         with_pictures=sum(1 for clip in clips.values() if clip.pictures),
@@ -69,38 +124,6 @@ def render(
         ticks=ticks(story.seconds),
         totals=[(TOTALS[name], value) for name, value in story.totals if name in TOTALS],
     )
-
-
-def lead(story: Story) -> str:
-    """The calm first sentence."""
-    count = len(story.flags) + story.flags_left_out
-    if count == 0:
-        return "No moment is put before you."
-    if count == 1:
-        return "1 moment is put before you."
-    return f"{count} moments are put before you."
-
-
-def clock(t: float | None) -> str:
-    """Session seconds as people read them: ``1:05``, ``2:03:09``."""
-    if t is None:
-        return "–"
-    whole = int(t + 0.5)
-    hours, rest = divmod(whole, 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def size(count: int) -> str:
-    """Bytes as people read them: ``410 kB``, ``2.4 MB``."""
-    if count < 1_000_000:
-        return f"{max(1, round(count / 1000))} kB"
-    return f"{count / 1e6:.1f} MB"
-
-
-def amount(value: float) -> str:
-    """A count or a number of seconds: whole where it is whole, else one decimal."""
-    return f"{value:,.0f}".replace(",", " ") if value == int(value) else f"{value:.1f}"
 
 
 def short_key(key: str) -> str:
@@ -167,6 +190,7 @@ def _template() -> Template:
         "areas": areas,
         "in_words": in_words,
         "line": text,
+        "answer": answer,
     }
     environment.globals |= {"chips": chips, "columns": COLUMNS}
     source = resources.files("proctor.evidence").joinpath("page.html.j2").read_text("utf-8")

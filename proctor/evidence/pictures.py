@@ -1,8 +1,34 @@
-"""Still pictures from a clip that a key has opened: in memory, as data URIs, with the flag's box drawn."""
+"""Opens a case's clips for the page: in memory, as data URIs, with the flag's box drawn.
+
+Nothing here writes to a disk. Clips come from a stranger's machine, so each is checked against the
+journal, decrypted and decoded within bounds, and one that fails costs a sentence, not the page.
+"""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pyrage import x25519
+
+from proctor.errors import CheckFailed
+from proctor.evidence import clip, layout
+from proctor.evidence.disk import read_bounded
+from proctor.evidence.seal import NoKeyError, unseal
+from proctor.evidence.story import FlagStory
+from proctor.types import Box, Image
+
+# One picture from before the flag, three from within it.
+_WITHIN = 3
+# Wide enough for a card on a sharp screen; four make about 60 kB.
+_WIDTH = 400
+_JPEG_QUALITY = 80
+# Seconds before the flag from which the first picture comes, where the clip reaches so far.
+_BEFORE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +49,69 @@ class Opened:
     pictures: tuple[Picture, ...] = ()
     video: str = ""
     problem: str = ""
+
+
+def open_clip(
+    folder: Path, flag: FlagStory, identities: Sequence[x25519.Identity], *, embed: bool = False
+) -> Opened | None:
+    """The pictures of a flag's clip in the case ``folder``; ``embed`` adds the clip itself.
+
+    ``None`` when the flag has no clip or no key opens it; a clip that is missing, changed or damaged
+    gives an :class:`Opened` whose ``problem`` says so.
+    """
+    if flag.clip is None or not layout.FLAG_ID.fullmatch(flag.id):
+        return None
+    # The name follows from the flag, never from what the journal claims.
+    path = folder / layout.clip_name(flag.id)
+    try:
+        ciphertext = read_bounded(path, layout.MAX_SEALED)
+        data = unseal(ciphertext, identities, sha256=flag.clip.sha256)
+        times = _times(flag, flag.clip.start, flag.clip.start + clip.info(data).duration)
+        images = clip.frames(data, [t - flag.clip.start for t in times])
+    except NoKeyError:
+        return None
+    except OSError as error:
+        return Opened(problem=f"The clip cannot be read from the case ({error.strerror}).")
+    except (CheckFailed, ValueError) as error:
+        return Opened(problem=str(error))
+    return Opened(
+        pictures=tuple(
+            _picture(t, image, flag.box if place == 1 + _WITHIN // 2 else None)
+            for place, (t, image) in enumerate(zip(times, images, strict=False))
+        ),
+        video=_uri("video/mp4", data) if embed else "",
+    )
+
+
+def _times(flag: FlagStory, first: float, last: float) -> list[float]:
+    """Session seconds of the pictures from a clip that runs from ``first`` to ``last``: one before
+    the flag, the others spread over it."""
+    end = min(last if flag.end is None else flag.end, last)
+    start = min(max(flag.start, first), end)
+    spread = [start + (end - start) * (i + 0.5) / _WITHIN for i in range(_WITHIN)]
+    return [max(first, start - _BEFORE_S), *spread]
+
+
+def _picture(t: float, image: Image, box: Box | None) -> Picture:
+    height, width = image.shape[:2]
+    size = (_WIDTH, max(1, round(height * _WIDTH / width)))
+    small = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    if box is not None:
+        _draw(small, box)
+    done, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not done:
+        raise CheckFailed("A picture of the clip cannot be written as JPEG.")
+    return Picture(t, _uri("image/jpeg", jpeg.tobytes()), *size, box is not None)
+
+
+def _draw(image: Image, box: Box) -> None:
+    """A white frame with dark edges: seen on any ground and by any eye."""
+    height, width = image.shape[:2]
+    corner = (round(box.x * width), round(box.y * height))
+    opposite = (round((box.x + box.width) * width), round((box.y + box.height) * height))
+    for colour, thickness in (((20, 20, 20), 5), ((255, 255, 255), 2)):
+        cv2.rectangle(image, corner, opposite, colour, thickness)
+
+
+def _uri(mime: str, data: bytes) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from policies.load import parse, read
-from proctor.evidence.page import Check, areas, clock, in_words, lead, render, ticks
+from proctor.evidence.page import areas, in_words, render, ticks
 from proctor.evidence.pictures import Opened, Picture
 from proctor.evidence.story import Story
 from proctor.evidence.story_reader import read_story
+from proctor.evidence.verify import Check
+from proctor.evidence.words import clock, lead
 
 KEY = "age1" + "q" * 58
 DETECTORS = {
@@ -226,7 +228,7 @@ def test_opened_clips_show_and_the_page_says_that_it_holds_pictures(story: Story
     tags = Tags(page(story, opened=opened))
     assert [a["src"] for t, a in tags.tags if t == "img"] == [picture.uri]
     assert [a["alt"] for t, a in tags.tags if t == "img"] == [
-        "Camera picture at 0:28, with a frame around what was seen"
+        "Camera picture at 0:28, with a frame where it was seen best during the flag"
     ]
     assert "This page contains pictures from 1 clip, and 1 whole clip with sound." in tags.text
     assert "This key does not open the clip." in tags.text
@@ -244,15 +246,17 @@ def test_the_page_may_load_and_run_nothing(story: Story) -> None:
 
 def test_checks_are_told_apart_by_word_and_sign_not_by_colour_alone(story: Story) -> None:
     checks = [
-        Check("whole", True, ""),
-        Check("clips", False, "One is gone."),
-        Check("key", None, ""),
+        Check(1, "a", "It is whole", True, "All there."),
+        Check(2, "b", "Every clip is there", False, "One is gone."),
+        Check(3, "c", "The institution signed", True, "Warning: no key was given."),
     ]
     text = Tags(page(story, checks=checks)).text
     assert "✓ yes" in text
     assert "✗ no" in text
     assert "– open" in text
+    assert "1 of 3 checks answered yes" in text
     assert "One is gone." in text
+    assert "Warning: no key was given." in text
 
 
 @pytest.mark.parametrize(
@@ -281,7 +285,9 @@ def test_no_text_of_a_case_becomes_markup() -> None:
     for record in records:
         record["data"] = poison(record["data"])
     html = page(
-        read_story(records, parse(raw.encode(), "test")), checks=[Check(HOSTILE, True, HOSTILE)]
+        read_story(records, parse(raw.encode(), "test")),
+        checks=[Check(1, HOSTILE, HOSTILE, False, HOSTILE)],
+        notes=[HOSTILE],
     )
     tags = Tags(html)
     assert not [tag for tag, _ in tags.tags if tag in ("script", "img")]

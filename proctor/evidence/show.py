@@ -1,0 +1,39 @@
+"""Everything there is to show about a case folder, gathered once for the page, the table and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from policies.errors import PolicyError
+from policies.load import parse
+from policies.schema import Policy
+from proctor.evidence import view
+from proctor.evidence.story import Story
+from proctor.evidence.story_reader import read_story
+from proctor.evidence.verify import Check, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a case tells, what its verification answered, and what the reader should know besides."""
+
+    story: Story
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...]
+
+
+def gather(folder: Path, titles: Mapping[str, str] | None = None) -> Shown:
+    """Read and verify the case in ``folder``. Raises :class:`InputError` when it cannot be read."""
+    case = view.read(folder)
+    policy, notes = _policy(case.policy)
+    return Shown(read_story(case.records, policy, titles), tuple(verify(folder)), notes)
+
+
+def _policy(raw: bytes) -> tuple[Policy | None, tuple[str, ...]]:
+    """The policy of the case; a case of another version may hold one that this version cannot read."""
+    try:
+        return parse(raw, "of this case"), ()
+    except PolicyError as error:
+        return None, (f"{error} Its thresholds are not shown.",)

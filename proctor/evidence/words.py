@@ -1,0 +1,45 @@
+"""How the page and the terminal put a case into words: times, sizes, sentences."""
+
+from __future__ import annotations
+
+from proctor.evidence.story import Story
+from proctor.evidence.verify import Check
+
+
+def answer(check: Check) -> str:
+    """``yes``, ``no``, or ``open`` for a check that passed with a warning."""
+    if not check.ok:
+        return "no"
+    return "open" if check.detail.startswith("Warning:") else "yes"
+
+
+def lead(story: Story) -> str:
+    """The calm first sentence."""
+    count = len(story.flags) + story.flags_left_out
+    if count == 0:
+        return "No moment is put before you."
+    if count == 1:
+        return "1 moment is put before you."
+    return f"{count} moments are put before you."
+
+
+def clock(t: float | None) -> str:
+    """Session seconds as people read them: ``1:05``, ``2:03:09``."""
+    if t is None:
+        return "–"
+    whole = int(t + 0.5)
+    hours, rest = divmod(whole, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: ``410 kB``, ``2.4 MB``."""
+    if count < 1_000_000:
+        return f"{max(1, round(count / 1000))} kB"
+    return f"{count / 1e6:.1f} MB"
+
+
+def amount(value: float) -> str:
+    """A count or a number of seconds: whole where it is whole, else one decimal."""
+    return f"{value:,.0f}".replace(",", " ") if value == int(value) else f"{value:.1f}"
