@@ -45,6 +45,8 @@ OPTIONS = {
 MOST_PIXEL_ASPECT = 4
 # A demuxer that fails this often in a row has no way ahead (a truncated MP4 fails once a packet).
 MOST_FAILURES_IN_A_ROW = 200
+# These swallow packets whose key frame is missing without an error; a packet is a picture in them.
+SILENT_DECODERS = frozenset({"h264", "hevc"})
 # Timestamps that jump back further than this belong to a second recording in the same file.
 RESTART_S = 1.0
 # Pictures that come without any time follow each other at this rate.
@@ -105,9 +107,10 @@ class Damage:
         """The damage in words; empty when there is none."""
         parts = []
         if self.pieces:
-            parts.append(f"{self.pieces} damaged pieces could not be read in full")
+            pieces = "1 damaged piece" if self.pieces == 1 else f"{self.pieces} damaged pieces"
+            parts.append(f"{pieces} could not be read in full")
         if self.restarts:
-            parts.append(f"its clock starts anew {self.restarts} times")
+            parts.append(f"its clock starts anew {self.restarts}×")
         if self.stops_at is not None:
             declared = f"although its header says {self.declared:.1f} s"
             parts.append(f"it stops at {self.stops_at:.1f} s {declared}")
@@ -146,29 +149,47 @@ def decoded(
     track.codec_context.thread_count = 1
     track.codec_context.options = {"max_pixels": OPTIONS["max_pixels"]}
     packets = container.demux(track)
-    failures = 0
+    failures = sent = given = failed = 0
     while failures < MOST_FAILURES_IN_A_ROW:
         try:
             packet = next(packets)
         except StopIteration:
-            return
+            break
+        except IndexError:
+            # PyAV stumbles over a packet of a track that only appears in mid-file: not ours.
+            packets = container.demux(track)
+            continue
         except av.error.FFmpegError:
             damage.pieces += 1
             failures += 1
             packets = container.demux(track)
             continue
         failures = 0
-        try:
-            frames = packet.decode()
-        except av.error.EOFError:
-            continue
-        except av.error.FFmpegError:
+        sent += packet.size > 0
+        frames = _decode(packet)
+        if frames is None:
+            failed += 1
             damage.pieces += 1
             continue
-        for frame in frames:
+        # Frames of 8K are 50 MB each: none is kept after it was looked at.
+        while frames:
+            frame = frames.pop(0)
             if isinstance(frame, kind):
+                given += 1
                 damage.pieces += frame.is_corrupt
                 yield frame
+    if track.codec_context.name in SILENT_DECODERS:
+        damage.pieces += max(0, sent - given - failed)
+
+
+def _decode(packet: av.Packet[Any]) -> list[Any] | None:
+    """The frames that ``packet`` completes; ``None`` when it is damaged."""
+    try:
+        return packet.decode()
+    except av.error.EOFError:
+        return []
+    except av.error.FFmpegError:
+        return None
 
 
 def check_size(path: Path, width: int, height: int) -> None:

@@ -63,6 +63,10 @@ def open_microphone(**settings: Any) -> AudioStream:
     try:
         stream: AudioStream = sounddevice.RawInputStream(**settings)
     except (sounddevice.PortAudioError, ValueError) as error:
+        # PortAudio lists the devices once, when it starts: without a new start a microphone that
+        # is plugged in later is never seen (https://github.com/spatialaudio/python-sounddevice).
+        sounddevice._terminate()
+        sounddevice._initialize()
         raise FormatRefused(str(error)) from error
     return stream
 

@@ -218,6 +218,7 @@ class Recording:
                 t = line.place(media.seconds(frame.pts, frame.time_base), lasts)
                 yield from blocks.feed(frame, t)
             yield from blocks.finish()
+            self.damage.pieces += blocks.refused
 
 
 def _start(item: Sample) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import av
+import av.error
 import numpy as np
 
 from proctor.types import AudioChunk, Samples
@@ -17,6 +18,8 @@ JITTER_S = 0.04
 # Below that, the count of samples follows the timestamps by this part a frame, so that a sound
 # card whose clock runs 0.01 % fast stays in step over hours without gaps that are none.
 FOLLOW = 0.01
+# Not for less than this: it is rounding, and blocks shall join exactly.
+ROUNDING_S = 0.002
 
 
 class MonoBlocks:
@@ -24,7 +27,7 @@ class MonoBlocks:
 
     Time comes from the frames' timestamps wherever they disagree with the count of samples by
     more than ``jitter_s``: a jump ahead is a gap, marked in the next chunk; what overlaps with
-    sound already given is left out.
+    sound already given is left out. ``refused`` counts frames in no format that can be converted.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class MonoBlocks:
         self._pending: list[Samples] = []
         self._waiting = 0
         self._seq = 0
+        self._hole = False
+        self.refused = 0
 
     def feed(
         self, frame: av.AudioFrame, t: float | None, broken: bool = False
@@ -57,12 +62,14 @@ class MonoBlocks:
             self._expected = self._anchor = max(0.0, t or 0.0)
             broken = False
         start = self._expected if t is None else t
+        broken, self._hole = broken or self._hole, False
         if broken:
             start = max(start, self._expected + self._overlap + 1 / self._rate)
         jump = start - self._expected
         if abs(jump) <= self._jitter and not broken:
-            self._anchor += FOLLOW * jump
-            start = self._expected + FOLLOW * jump
+            follow = FOLLOW * jump if abs(jump) > ROUNDING_S else 0.0
+            self._anchor += follow
+            start = self._expected + follow
         elif jump - self._overlap > self._jitter or broken:
             yield from self._drain()
             self._gap = jump - self._overlap
@@ -79,7 +86,13 @@ class MonoBlocks:
             self._resampler = av.AudioResampler(format="s16", layout="mono", rate=self._rate)
         # Time is counted here; timestamps of other clocks would only confuse the resampler.
         frame.pts = None
-        self._collect(self._resampler.resample(frame))
+        try:
+            self._collect(self._resampler.resample(frame))
+        except av.error.FFmpegError:
+            # A damaged header can claim a format that does not exist.
+            self.refused += 1
+            self._resampler = None
+            self._expected, self._hole = start, True
         yield from self._blocks(self._block)
 
     def finish(self) -> Iterator[AudioChunk]:
