@@ -111,15 +111,14 @@ def read_cases(media: Path, only: str) -> list[Case]:
 
 
 def replay(plan: Plan, path: Path) -> list[Flag]:
-    with tempfile.TemporaryDirectory() as folder:
-        with Session(
-            plan,
-            accept_all(plan.policy),
-            Path(folder) / "case",
-            recipients=choose_recipients(plan, []),
-        ) as session:
-            session.replay(Recording.open(path))
-            return list(session.flags.values())
+    with tempfile.TemporaryDirectory() as folder, Session(
+        plan,
+        accept_all(plan.policy),
+        Path(folder) / "case",
+        recipients=choose_recipients(plan, []),
+    ) as session:
+        session.replay(Recording.open(path))
+        return list(session.flags.values())
 
 
 def overlaps(flag: Flag, act: Act) -> bool:
