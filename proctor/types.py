@@ -80,7 +80,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A moment put before a person. ``end`` is ``None`` while it is still going on."""
+    """A moment put before a person. ``end`` is ``None`` while it is still going on.
+
+    ``box`` is where it was seen at ``peak_t``, the moment of the highest score ``peak``.
+    """
 
     id: str
     kind: str
@@ -91,6 +94,7 @@ class Flag:
     why: str
     observations: int = 0
     box: Box | None = None
+    peak_t: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,14 +195,14 @@ def _flag_lines(flag: FlagStory, width: int) -> list[str]:
 
 
 def _not_measured(story: Story, width: int) -> list[str]:
-    from proctor.evidence.words import amount, clock
+    from proctor.evidence.words import amount, clock, sentence
 
     lines = ["", "Not measured"]
     for item in story.absent:
         what = ", ".join(item.titles) or item.detector
-        lines += _wrapped(f"{what}: {item.why or 'the detector did not run'}", width, "  ")
+        lines += _wrapped(f"{what}: {sentence(item.why or 'it did not run')}", width, "  ")
         if item.mend:
-            lines.append(f"    To have it next time: {item.mend}")
+            lines += _wrapped(item.mend, width, "    ")
     for gap in story.gaps:
         lines += _wrapped(
             f"The agent did not run from {clock(gap.start)} to {clock(gap.end)}: {gap.title}",

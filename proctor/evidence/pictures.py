@@ -76,19 +76,26 @@ def open_clip(
         return Opened(problem=str(error))
     return Opened(
         pictures=tuple(
-            _picture(t, image, flag.box if place == 1 + _WITHIN // 2 else None)
-            for place, (t, image) in enumerate(zip(times, images, strict=False))
+            # The box is where it was at its best moment; at any other it would point beside it.
+            _picture(t, image, flag.box if t == flag.peak_t else None)
+            for t, image in zip(times, images, strict=False)
         ),
         video=_uri("video/mp4", data) if embed else "",
     )
 
 
 def _times(flag: FlagStory, first: float, last: float) -> list[float]:
-    """Session seconds of the pictures from a clip that runs from ``first`` to ``last``: one before
-    the flag, the others spread over it."""
+    """Session seconds of the pictures from a clip that runs from ``first`` to ``last``.
+
+    One before the flag, the others spread over it; the nearest of them gives way to the best moment.
+    """
     end = min(last if flag.end is None else flag.end, last)
     start = min(max(flag.start, first), end)
     spread = [start + (end - start) * (i + 0.5) / _WITHIN for i in range(_WITHIN)]
+    best = flag.peak_t
+    if best is not None and start <= best <= end:
+        nearest = min(range(_WITHIN), key=lambda i: abs(spread[i] - best))
+        spread[nearest] = best
     return [max(first, start - _BEFORE_S), *spread]
 
 

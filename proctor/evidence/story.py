@@ -26,7 +26,10 @@ class ClipStory:
 
 @dataclass(frozen=True, slots=True)
 class FlagStory:
-    """One flag. ``end`` is ``None`` when the journal never closed it; times are session seconds."""
+    """One flag. ``end`` is ``None`` when the journal never closed it; times are session seconds.
+
+    ``box`` is where it was seen at ``peak_t``, the moment of the highest score.
+    """
 
     number: int
     id: str
@@ -35,6 +38,7 @@ class FlagStory:
     start: float
     end: float | None
     peak: float | None
+    peak_t: float | None
     why: str
     observations: int | None
     box: Box | None

@@ -146,6 +146,7 @@ class _Reader:
             start=start,
             end=None,
             peak=number(data.get("peak"), 0.0, 1.0),
+            peak_t=number(data.get("peak_t")),
             why=text(data.get("why")),
             observations=None,
             box=box(data.get("box")),
@@ -171,9 +172,10 @@ class _Reader:
             start=start,
             end=max(start, end),
             peak=opened.peak if peak is None else peak,
+            peak_t=number(data.get("peak_t")),
             why=text(data.get("why")) or opened.why,
             observations=None if seen is None else int(seen),
-            box=box(data.get("box")) or opened.box,
+            box=box(data.get("box")),
         )
         return True
 

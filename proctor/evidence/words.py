@@ -42,4 +42,12 @@ def size(count: int) -> str:
 
 def amount(value: float) -> str:
     """A count or a number of seconds: whole where it is whole, else one decimal."""
-    return f"{value:,.0f}".replace(",", " ") if value == int(value) else f"{value:.1f}"
+    return f"{value:,.0f}".replace(",", "\u202f") if value == int(value) else f"{value:.1f}"
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital at its begin and a full stop at its end."""
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")

@@ -47,6 +47,7 @@ class Rule:
         self._held_s = 0.0
         self._peak = 0.0
         self._peak_reason = ""
+        self._peak_t: float | None = None
         self._box: Box | None = None
         self._count = 0
         self._flag: Flag | None = None
@@ -73,7 +74,7 @@ class Rule:
             self._count += 1
             if score >= self._peak:
                 self._peak, self._peak_reason = score, observation.reason
-                self._box = observation.box
+                self._box, self._peak_t = observation.box, observation.t
             events += self._maybe_open(observation.t)
         return events
 
@@ -150,6 +151,7 @@ class Rule:
             why=why,
             observations=self._count,
             box=self._box,
+            peak_t=self._peak_t,
         )
 
 

@@ -173,6 +173,8 @@ class Recorder:
         }
         if flag.box is not None:
             data["box"] = [flag.box.x, flag.box.y, flag.box.width, flag.box.height]
+        if flag.peak_t is not None:
+            data["peak_t"] = round(flag.peak_t, 3)
         if event.what == "opened":
             self._case.record("flag", data | {"t": round(event.t, 3)}, event.t)
             self._open_clip(flag)

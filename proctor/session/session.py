@@ -258,7 +258,7 @@ class Session:
                     {
                         "name": c.plugin.name,
                         "period": c.plugin.period,
-                        "kinds": [k.name for k in c.plugin.kinds],
+                        "kinds": [{"name": k.name, "title": k.title} for k in c.plugin.kinds],
                         "models": {m: digests[m] for m in c.models},
                     }
                     for c in self.plan.choices

@@ -228,7 +228,7 @@ def test_opened_clips_show_and_the_page_says_that_it_holds_pictures(story: Story
     tags = Tags(page(story, opened=opened))
     assert [a["src"] for t, a in tags.tags if t == "img"] == [picture.uri]
     assert [a["alt"] for t, a in tags.tags if t == "img"] == [
-        "Camera picture at 0:28, with a frame where it was seen best during the flag"
+        "Camera picture at 0:28, with a frame around what was seen"
     ]
     assert "This page contains pictures from 1 clip, and 1 whole clip with sound." in tags.text
     assert "This key does not open the clip." in tags.text
@@ -297,7 +297,7 @@ def test_no_text_of_a_case_becomes_markup() -> None:
     assert "\u202e" not in html
 
 
-NASTY = [
+NASTY: list[Any] = [
     None,
     True,
     "x",
