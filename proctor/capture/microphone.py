@@ -115,15 +115,19 @@ class Microphone(LiveDevice):
                     block = waiting.get(timeout=LOOK_S)
                 except queue.Empty:
                     if not stream.active:
-                        return
+                        break
                     continue
                 if not attempt.wanted():
-                    return
+                    break
                 attempt.sample()
                 frame = _frame(block.data, rate, channels)
                 age = frame.samples / rate if block.latency is None else block.latency
                 for chunk in self._blocks.feed(frame, block.arrived - age, block.broken):
                     sink.audio(chunk)
+        # The rest of the last block, unless a later attempt fills it or consent is gone.
+        if self._grant.live and self._attempt is attempt:
+            for chunk in self._blocks.finish():
+                sink.audio(chunk)
 
     def _open(self, waiting: queue.SimpleQueue[_Block]) -> AudioStream:
         """The first format that the device can do; the last error when it can do none."""

@@ -72,7 +72,7 @@ class MonoBlocks:
             start = self._expected + follow
         elif jump - self._overlap > self._jitter or broken:
             yield from self._drain()
-            self._gap = jump - self._overlap
+            self._gap += jump - self._overlap
             self._anchor, self._given, self._skip, self._overlap = start, 0, 0, 0.0
         else:
             self._overlap = max(0.0, self._overlap - jump)
