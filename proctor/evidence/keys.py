@@ -68,7 +68,7 @@ def new_identity(name: str, folder: Path | None = None) -> KeyFile:
         with said_plainly(f"the key {path}"):
             write_secret(path, lines.encode("ascii"))
     except MissingError as error:
-        if isinstance(error.__cause__, FileExistsError):
+        if path.exists():
             raise InputError(
                 f"There is a key '{name}' already ({path}); a key is never overwritten, since clips "
                 f"sealed for it could not be opened any more. Choose another name."
@@ -160,8 +160,9 @@ def _ed25519(path: Path, *, make: bool) -> Ed25519PrivateKey:
         try:
             with said_plainly(f"the key {path}"):
                 write_secret(path, text)
-        except MissingError as error:
-            if not isinstance(error.__cause__, FileExistsError):
+        except MissingError:
+            # Another process may have made it a moment ago; then its key is the one to use.
+            if not path.exists():
                 raise
     try:
         raw = base64.b64decode(_read_secret(path).strip(), validate=True)
