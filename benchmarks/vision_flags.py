@@ -179,10 +179,8 @@ def main() -> None:
     for path in sorted(p for p in chosen.media.glob("video/*/*") if p.suffix in SUFFIXES):
         if chosen.match not in str(path):
             continue
-        if chosen.alter:
-            shown = looped(path, chosen.seconds, chosen.alter, rng)
-        else:
-            shown = frames(path)
+        how = chosen.alter
+        shown = looped(path, chosen.seconds, how, rng) if how else frames(path)
         said, cpu = flags(plugins, shown, chosen.policy)
         total += 1
         flagged += bool(said)

@@ -9,7 +9,7 @@ of a Python dict.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from proctor.errors import MissingError
 from proctor.types import Box, Image
 
 # The grey that ultralytics pads with in training and export.
@@ -41,7 +42,7 @@ class Found:
 class ObjectNet:
     """One loaded network. ``thresholds`` maps each wanted class to the lowest score of interest.
 
-    Raises ``ValueError`` with a sentence when the file is not such a network or lacks a class.
+    Raises :class:`MissingError` when the file is not such a network or lacks a class.
     """
 
     def __init__(self, path: Path, thresholds: Mapping[str, float]) -> None:
@@ -56,7 +57,7 @@ class ObjectNet:
         self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         entry = self._session.get_inputs()[0]
         if len(entry.shape) != 4 or not all(isinstance(n, int) for n in entry.shape[2:]):
-            raise ValueError(
+            raise MissingError(
                 f"The network {path.name} has no fixed picture size (its input is {entry.shape}); "
                 "export it with a fixed imgsz."
             )
@@ -65,7 +66,7 @@ class ObjectNet:
         names = class_names(self._session.get_modelmeta().custom_metadata_map, path.name)
         lacking = [name for name in thresholds if name not in names]
         if lacking:
-            raise ValueError(
+            raise MissingError(
                 f"The network {path.name} does not know {', '.join(lacking)}; "
                 "export it from weights trained on COCO."
             )
@@ -103,12 +104,12 @@ class ObjectNet:
 
 
 def class_names(metadata: Mapping[str, str], file: str) -> list[str]:
-    """Class names by index from an export's metadata; ``ValueError`` when they are not there."""
+    """Class names by index from an export's metadata; :class:`MissingError` when they are not there."""
     try:
         names = ast.literal_eval(metadata["names"])
         return [str(names[i]) for i in range(len(names))]
     except (KeyError, ValueError, SyntaxError, TypeError) as error:
-        raise ValueError(
+        raise MissingError(
             f"The network {file} carries no class names; make it with `yolo export format=onnx`."
         ) from error
 
@@ -168,8 +169,3 @@ def intersection(a: Box, b: Box) -> float:
     w = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
     h = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
     return max(w, 0.0) * max(h, 0.0)
-
-
-def best(things: Sequence[Found], name: str) -> Found | None:
-    """The thing of class ``name`` with the highest score, if any."""
-    return max((f for f in things if f.name == name), key=lambda f: f.score, default=None)

@@ -9,7 +9,7 @@ own room. docs/detectors/lighting.md says what was measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from math import log2
 from statistics import median
 
@@ -49,14 +49,16 @@ DIM_STOPS = (1.3, 3.3)
 # ... or 2.2 stops under the student's own room, if it is at all dark (luma below about 93).
 DIM_DROP = (1.0, 3.0)
 DIM_RELATIVE_FROM = (0.5, 1.1)
-# Glare: a quarter of the picture burnt out, or a ninth more than in the student's own room. White
-# walls in the labelled recordings reach 0.11.
+# Glare: 0.38 of the picture burnt out, or 0.11 burnt out that in the student's own room lay at least
+# 0.7 stops lower. (A camera that opens its exposure burns a white wall: that is no glare.)
 BURNT = 250
-GLARE_SHARE = (0.13, 0.33)
+GLARE_SHARE = (0.2, 0.5)
 GLARE_GROWTH = (0.04, 0.16)
-# Backlit: 3.5 stops between background and person. White wall (85 %) to the darkest skin (about
-# 9 %) are 3.2; against the student's own room, 2 stops more than usual and at least 2.5.
-BACKLIT_STOPS = (2.0, 4.5)
+NOT_NEARLY_BURNT = 200
+# Backlit: 3.7 stops between background and the person's brightest band. White wall (85 %) to the
+# darkest skin (about 9 %) are 3.2; against the student's own room, 2 stops more than usual and at
+# least 2.1 in all.
+BACKLIT_STOPS = (2.2, 4.7)
 BACKLIT_RISE = (0.8, 2.8)
 BACKLIT_RELATIVE_FROM = (1.5, 2.5)
 # The background of a backlit picture is itself bright: one stop above middle grey.
@@ -72,9 +74,11 @@ TOP = HEIGHT // 10
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """One picture's measures, all linear: level 0…1, burnt share 0…1, contrast in stops."""
+    """One picture's measures: linear light 0…1 of its brighter half and of its background, share
+    burnt out 0…1, stops from background to person."""
 
     level: float
+    background: float
     burnt: float
     contrast: float
 
@@ -99,8 +103,9 @@ class Lighting:
 
     def reset(self) -> None:
         self._began: float | None = None
-        self._first: list[Light] = []
+        self._first: list[tuple[Light, Image]] = []
         self._usual: Light | None = None
+        self._room: Image | None = None
 
     def close(self) -> None:
         self.reset()
@@ -114,68 +119,83 @@ class Lighting:
                 for kind in KINDS
             ]
         light = measure(grey)
-        usual = self._learn(frame.t, light)
+        self._learn(frame.t, light, grey)
+        usual = self._usual
+        verdicts = (
+            dim(light, usual),
+            glare(light, usual, self._freshly_burnt(grey)),
+            backlit(light, usual),
+        )
         return [
             Observation(frame.t, kind.name, score, NAME, reason=why)
-            for kind, (score, why) in zip(
-                KINDS,
-                (dim(light, usual), glare(light, usual), backlit(light, usual)),
-                strict=True,
-            )
+            for kind, (score, why) in zip(KINDS, verdicts, strict=True)
         ]
 
-    def _learn(self, t: float, light: Light) -> Light | None:
-        """The room's usual light, ``None`` until the first seconds have passed."""
+    def _learn(self, t: float, light: Light, grey: Image) -> None:
+        """Take the first seconds as the room's usual light."""
         if self._began is None:
             self._began = t
-        if self._usual is None:
-            if t - self._began < self._settings.room_s:
-                self._first.append(light)
-            elif self._first:
-                self._usual = Light(
-                    median(f.level for f in self._first),
-                    median(f.burnt for f in self._first),
-                    median(f.contrast for f in self._first),
-                )
-        return self._usual
+        if self._usual is not None:
+            return
+        if t - self._began < self._settings.room_s:
+            self._first.append((light, grey))
+        elif self._first:
+            lights = [astuple(each) for each, _ in self._first]
+            self._usual = Light(*(median(column) for column in zip(*lights, strict=True)))
+            pictures = np.stack([picture for _, picture in self._first])
+            self._room = np.median(pictures, axis=0).astype(np.uint8)
+            self._first = []
+
+    def _freshly_burnt(self, grey: Image) -> float:
+        if self._room is None:
+            return 0.0
+        return float(((grey >= BURNT) & (self._room < NOT_NEARLY_BURNT)).mean())
 
 
 def measure(grey: Image) -> Light:
     """The measures of a small luma picture (:func:`detectors._luma.small`)."""
     counts = np.bincount(grey.ravel(), minlength=256)
-    return Light(_brighter_half(counts), float(counts[BURNT:].sum() / grey.size), _contrast(grey))
+    upto = np.cumsum(counts) / grey.size
+    background = _background(grey)
+    return Light(
+        level=_brighter_half(upto),
+        background=background,
+        burnt=float(counts[BURNT:].sum() / grey.size),
+        contrast=_contrast(grey, background),
+    )
 
 
-def _brighter_half(counts: npt.NDArray[np.intp]) -> float:
+def _brighter_half(upto: npt.NDArray[np.float64]) -> float:
     """Mean linear light between the 50th and the 98th percentile: the lit part of the room, without
-    a lamp in the picture and without dark hair or clothes."""
-    upto = np.cumsum(counts) / counts.sum()
+    a lamp in the picture and without dark hair or clothes. ``upto`` is the cumulative histogram."""
     above = np.clip(np.minimum(upto, 0.98) - 0.5, 0.0, None)
     share = np.diff(above, prepend=0.0)
     return float((share * LINEAR).sum() / share.sum())
 
 
-def _contrast(grey: Image) -> float:
-    """Stops from the background down to the person in the middle; 0.0 where there is none.
-
-    Walks down the middle column: what is as bright as the background above the head is skipped, and
-    of everything from the hair down the second-brightest band counts, so that black hair or a
-    black jumper beside a lit face is no backlight.
-    """
+def _background(grey: Image) -> float:
+    """Linear light of what lies beside and above the person: the third quartile there."""
     upper = grey[: HEIGHT // 2]
     around = np.concatenate(
         [upper[:, :SIDE].ravel(), upper[:, -SIDE:].ravel(), upper[:TOP].ravel()]
     )
-    background = float(LINEAR[int(np.percentile(around, 75))])
-    if background < BACKGROUND_FROM:
-        return 0.0
+    return float(LINEAR[int(np.percentile(around, 75))])
+
+
+def _contrast(grey: Image, background: float) -> float:
+    """Stops from the background down to the person in the middle; 0.0 where there is none.
+
+    Walks down the middle column: what is as bright as the background above the head is skipped, and
+    of everything from the hair down the brightest band counts, so that black hair or a black jumper
+    beside a lit face is no backlight.
+    """
     bands = np.median(grey[:, COLUMN].reshape(BANDS, -1), axis=1)
     person = [float(LINEAR[int(band)]) for band in bands]
     while person and person[0] > background / 2:
         person.pop(0)
     if len(person) < BANDS // 3:
         return 0.0
-    return log2(background / max(sorted(person)[-2], DARKEST))
+    return log2(max(background, DARKEST) / max(max(person), DARKEST))
 
 
 def dim(light: Light, usual: Light | None) -> tuple[float, str]:
@@ -190,18 +210,20 @@ def dim(light: Light, usual: Light | None) -> tuple[float, str]:
     return score, why
 
 
-def glare(light: Light, usual: Light | None) -> tuple[float, str]:
-    """Score and reason for a picture that is burnt out."""
+def glare(light: Light, usual: Light | None, fresh: float) -> tuple[float, str]:
+    """Score and reason for a picture that is burnt out; ``fresh`` is the share of the picture that is
+    burnt out now and was not nearly so in the student's own room."""
     score = ramp(light.burnt, *GLARE_SHARE)
     why = f"{light.burnt:.0%} of the picture burnt out"
     if usual is not None:
-        score = max(score, ramp(light.burnt - usual.burnt, *GLARE_GROWTH))
         why += f", usual here {usual.burnt:.0%}"
-    return score, why
+    return max(score, ramp(fresh, *GLARE_GROWTH)), why
 
 
 def backlit(light: Light, usual: Light | None) -> tuple[float, str]:
     """Score and reason for a person who is a silhouette."""
+    if light.background < BACKGROUND_FROM:
+        return 0.0, ""
     score = ramp(light.contrast, *BACKLIT_STOPS)
     why = f"background {2**light.contrast:.0f} times as bright as the person"
     if usual is not None:
@@ -211,7 +233,7 @@ def backlit(light: Light, usual: Light | None) -> tuple[float, str]:
 
 
 def _luma(linear: float) -> int:
-    return int(round(255 * linear ** (1 / GAMMA)))
+    return round(255.0 * float(linear ** (1 / GAMMA)))
 
 
 def create(settings: Settings, context: Context) -> Detector:
