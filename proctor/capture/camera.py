@@ -103,6 +103,7 @@ class Camera(LiveDevice):
 
     def _grab(self, capture: VideoDevice, attempt: Attempt, sink: Sink) -> None:
         grid = pictures.FrameGrid(self._fps)
+        good = False
         while attempt.wanted():
             grabbed = capture.grab()
             t = self._clock.now()
@@ -110,13 +111,16 @@ class Camera(LiveDevice):
                 attempt.pause(AFTER_FAILURE_S)
                 continue
             if not grid.wants(t):
-                attempt.sample()
+                # A camera that grabs but gives no pictures shows no sign of life.
+                if good:
+                    attempt.sample()
                 continue
             # Only wanted frames are decoded; the others are grabbed to keep the newest at hand.
             _, raw = capture.retrieve()
             image = self._picture(raw, sink)
             if not attempt.wanted():
                 return
+            good = image is not None
             if image is None:
                 attempt.pause(AFTER_FAILURE_S)
                 continue

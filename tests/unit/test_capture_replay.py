@@ -544,6 +544,39 @@ def test_a_file_of_which_nothing_decodes_is_refused(tmp_path):
         list(Recording.open(path).samples(**grants()))
 
 
+@pytest.mark.parametrize(
+    ("name", "video", "audio"),
+    [
+        ("a.mp4", "libx264", "aac"),
+        ("a.webm", "libvpx", "libopus"),
+        ("a.mkv", "libx264", "flac"),
+        ("a.avi", "mpeg4", "mp3"),
+        ("a.ts", "mpeg2video", "mp2"),
+    ],
+)
+def test_bytes_changed_anywhere_end_in_samples_or_in_a_sentence(tmp_path, name, video, audio):
+    whole = make(tmp_path / name, video, audio, seconds=0.6, picture=noise).read_bytes()
+    path = tmp_path / f"changed-{name}"
+    outcomes: set[str] = set()
+    sentences: list[str] = []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        data = bytearray(whole)
+        # Headers are short and matter most: half of the files are changed only there.
+        reach = min(len(data), 3000) if seed % 2 else len(data)
+        for place in random.integers(0, reach, random.integers(1, 100)):
+            data[place] = random.integers(256)
+        path.write_bytes(data if seed % 3 else data[: random.integers(1, len(data))])
+        try:
+            read(path)
+            outcomes.add("read")
+        except InputError as error:
+            outcomes.add("refused")
+            sentences.append(str(error))
+    assert outcomes == {"read", "refused"}
+    assert all(sentence and "\n" not in sentence for sentence in sentences)
+
+
 # --- real recordings -------------------------------------------------------------------------
 
 

@@ -1,0 +1,567 @@
+"""What every source must do, and how live devices come, go, block and misbehave.
+
+This machine has no camera and no microphone: stand-ins play a made clip through the interfaces of
+``cv2.VideoCapture`` and ``sounddevice.RawInputStream``. All else is real.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from policies.consent import Grant
+from policies.errors import GrantError
+from proctor.capture import microphone as microphone_module
+from proctor.capture.camera import Camera
+from proctor.capture.device import Patience
+from proctor.capture.microphone import FormatRefused, Microphone
+from proctor.capture.replay import RealTimeReplay, Recording
+from proctor.capture.source import Source
+from proctor.clock import SessionClock
+from proctor.types import AudioChunk, Frame, Marker
+
+QUICK = Patience(silent_s=0.4, opening_s=0.6, retry_s=0.05)
+PURPOSES = ("camera", "microphone")
+
+
+@dataclass
+class Kept:
+    """A sink that keeps all it gets."""
+
+    frames: list[Frame] = field(default_factory=list)
+    chunks: list[AudioChunk] = field(default_factory=list)
+    events: list[Marker] = field(default_factory=list)
+
+    def frame(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+    def audio(self, chunk: AudioChunk) -> None:
+        self.chunks.append(chunk)
+
+    def event(self, marker: Marker) -> None:
+        self.events.append(marker)
+
+    def kinds(self) -> list[str]:
+        return [marker.kind for marker in self.events]
+
+    def samples(self) -> int:
+        return len(self.frames) + len(self.chunks)
+
+
+def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+class StandInCamera:
+    """Plays a clip round and round at 30 frames a second, as ``cv2.VideoCapture`` would."""
+
+    def __init__(self, clip: Path) -> None:
+        capture = cv2.VideoCapture(str(clip))
+        self.clip = [capture.read()[1] for _ in range(60)]
+        self.shown = 0
+        self.opens = True
+        self.gives = True
+        self.change: Callable[[Any], Any] = lambda image: image
+        self.block = threading.Event()
+        self.block.set()
+        self.opened = self.released = 0
+
+    def __call__(self, device: int | str) -> StandInCamera:
+        self.opened += 1
+        return self
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.opens
+
+    def set(self, prop: int, value: float) -> bool:
+        return True
+
+    def grab(self) -> bool:
+        self.block.wait(60)
+        time.sleep(1 / 30)
+        self.shown += 1
+        return self.gives
+
+    def retrieve(self) -> tuple[bool, Any]:
+        return True, self.change(self.clip[self.shown % len(self.clip)].copy())
+
+    def release(self) -> None:
+        self.released += 1
+
+
+class StandInMicrophone:
+    """Calls back with a 440 Hz tone in real time, as ``sounddevice.RawInputStream`` would."""
+
+    def __init__(self) -> None:
+        self.formats: set[tuple[int, int]] = {(16000, 1)}
+        self.native = 48000
+        self.opens = True
+        self.silent = False
+        self.overflow = False
+        self.opened = self.closed = 0
+
+    def __call__(
+        self, *, samplerate: int | None, channels: int, callback: Any, **rest: Any
+    ) -> StandInStream:
+        rate = samplerate or self.native
+        if not self.opens or (rate, channels) not in self.formats:
+            raise FormatRefused("Invalid sample rate")
+        assert rest["dtype"] == "int16"
+        self.opened += 1
+        return StandInStream(self, rate, channels, callback)
+
+
+class StandInStream:
+    def __init__(self, device: StandInMicrophone, rate: int, channels: int, callback: Any) -> None:
+        self.device, self.samplerate, self.channels = device, float(rate), channels
+        self.callback, self.active = callback, True
+        self.thread = threading.Thread(target=self._call, daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def close(self) -> None:
+        self.active = False
+        self.device.closed += 1
+        self.thread.join()
+
+    def _call(self) -> None:
+        rate = int(self.samplerate)
+        size, done, began = rate // 20, 0, time.monotonic()
+        while self.active:
+            time.sleep(max(0.0, began + (done + size) / rate - time.monotonic()))
+            t = (done + np.arange(size)) / rate
+            done += size
+            if self.device.silent:
+                continue
+            wave = (np.sin(2 * np.pi * 440 * t) * 16000).astype(np.int16)
+            stamp = SimpleNamespace(currentTime=1.0, inputBufferAdcTime=1.0 - size / rate)
+            status = SimpleNamespace(input_overflow=self.device.overflow)
+            self.device.overflow = False
+            self.callback(np.repeat(wave, self.channels).tobytes(), size, stamp, status)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of 640×480 with a grey that rises, and a 440 Hz tone."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = 640, 480, "yuv420p"
+        video.codec_context.thread_count = 1
+        audio = out.add_stream("aac", rate=48000, layout="mono")
+        for i in range(60):
+            image = np.full((480, 640, 3), 20 + 3 * i, np.uint8)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        wave = (np.sin(2 * np.pi * 440 * np.arange(96000) / 48000) * 16000).astype(np.int16)
+        for start in range(0, 96000, 1000):
+            block = wave[start : start + 1000].reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(block, format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+            out.mux(audio.encode(frame))
+        out.mux(video.encode(None))
+        out.mux(audio.encode(None))
+    return path
+
+
+@dataclass
+class Case:
+    """How to build one source, whose grants it takes, and the stand-ins behind it."""
+
+    build: Callable[[dict[str, Grant]], Source]
+    purposes: tuple[str, ...]
+    clock: SessionClock
+
+
+@pytest.fixture(params=["camera", "microphone", "replay"])
+def case(request: pytest.FixtureRequest, clip: Path) -> Case:
+    clock = SessionClock()
+    if request.param == "camera":
+        device = StandInCamera(clip)
+        return Case(
+            lambda grants: Camera(grants["camera"], clock, open_device=device, patience=QUICK),
+            ("camera",),
+            clock,
+        )
+    if request.param == "microphone":
+        stream = StandInMicrophone()
+        return Case(
+            lambda grants: Microphone(
+                grants["microphone"], clock, open_stream=stream, patience=QUICK
+            ),
+            ("microphone",),
+            clock,
+        )
+    return Case(
+        lambda grants: RealTimeReplay(
+            Recording.open(clip), clock, camera=grants["camera"], microphone=grants["microphone"]
+        ),
+        PURPOSES,
+        clock,
+    )
+
+
+def grants() -> dict[str, Grant]:
+    return {"camera": Grant("camera", "r1"), "microphone": Grant("microphone", "r1")}
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[Source, Kept], Source]]:
+    """Starts sources, stops them after the test, and sees that stopping was quick and left nothing."""
+    before = set(threading.enumerate())
+    sources: list[Source] = []
+
+    def start(source: Source, sink: Kept) -> Source:
+        sources.append(source)
+        source.start(sink)
+        return source
+
+    yield start
+    for source in sources:
+        began = time.monotonic()
+        source.stop()
+        assert time.monotonic() - began < 1.0
+    until(lambda: set(threading.enumerate()) <= before)
+
+
+# --- every source ----------------------------------------------------------------------------
+
+
+def test_samples_rise_in_time_and_number(case, kept, started):
+    began = case.clock.now()
+    started(case.build(grants()), kept)
+    until(lambda: kept.samples() >= 8)
+    for samples in (kept.frames, kept.chunks):
+        assert [sample.seq for sample in samples] == list(range(len(samples)))
+        times = [sample.t for sample in samples]
+        assert times == sorted(set(times))
+        # A first block of sound may have begun before the source's thread ran.
+        assert all(began - 0.15 <= t <= case.clock.now() for t in times)
+    for frame in kept.frames:
+        assert frame.image.shape == (480, 640, 3)
+        assert frame.image.flags.c_contiguous
+        assert not frame.image.flags.writeable
+    for chunk in kept.chunks:
+        assert (chunk.rate, chunk.gap) == (16000, 0.0)
+        assert chunk.samples.dtype == np.int16
+        assert not chunk.samples.flags.writeable
+    assert bool(kept.frames) == ("camera" in case.purposes)
+    assert bool(kept.chunks) == ("microphone" in case.purposes)
+
+
+def test_nothing_comes_after_stop(case, kept, started):
+    source = started(case.build(grants()), kept)
+    until(lambda: kept.samples() >= 3)
+    source.stop()
+    count = kept.samples(), len(kept.events)
+    time.sleep(0.25)
+    assert (kept.samples(), len(kept.events)) == count
+    source.stop()
+
+
+def test_stop_before_start_is_fine(case):
+    case.build(grants()).stop()
+
+
+@pytest.mark.parametrize("wrong", ["withdrawn", "foreign", "nothing"])
+def test_no_grant_no_source(case, wrong):
+    for purpose in case.purposes:
+        given = grants()
+        if wrong == "withdrawn":
+            given[purpose].withdraw()
+        elif wrong == "foreign":
+            given[purpose] = Grant("clips", "r1")
+        else:
+            given[purpose] = "yes"  # type: ignore[assignment]
+        with pytest.raises(GrantError):
+            case.build(given)
+
+
+def test_a_withdrawn_grant_stops_samples_at_once(case, kept, started):
+    given = grants()
+    started(case.build(given), kept)
+    until(lambda: kept.samples() >= 3)
+    for purpose in case.purposes:
+        given[purpose].withdraw()
+    # One sample may already be on its way from the source's thread into the sink.
+    time.sleep(0.05)
+    count = kept.samples()
+    time.sleep(0.3)
+    assert kept.samples() == count
+
+
+# --- recordings in real time -----------------------------------------------------------------
+
+
+def test_a_recording_plays_at_the_pace_of_the_clock_and_ends(clip, kept, started):
+    clock = SessionClock()
+    source = RealTimeReplay(Recording.open(clip), clock, **grants())
+    began = clock.now()
+    started(source, kept)
+    until(lambda: "source.ended" in kept.kinds())
+    assert clock.now() - began >= 1.9
+    assert kept.kinds() == ["source.ended"]
+    assert "clip.mp4 has ended" in kept.events[0].data["sentence"]
+    assert len(kept.frames) == 20
+    assert kept.frames[0].t >= began
+    assert kept.frames[-1].t - kept.frames[0].t == pytest.approx(1.9, abs=0.01)
+    assert sum(len(chunk.samples) for chunk in kept.chunks) == pytest.approx(32000, abs=1000)
+
+
+def test_a_recording_that_turns_out_unreadable_ends_with_the_reason(clip, kept, started, tmp_path):
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(clip.read_bytes())
+    recording = Recording.open(copy)
+    copy.unlink()
+    started(RealTimeReplay(recording, SessionClock(), **grants()), kept)
+    until(lambda: kept.events)
+    assert kept.kinds() == ["source.ended"]
+    assert "does not exist" in kept.events[0].data["sentence"]
+
+
+# --- the camera ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def device(clip: Path) -> StandInCamera:
+    return StandInCamera(clip)
+
+
+@pytest.fixture
+def camera(device: StandInCamera) -> Camera:
+    return Camera(Grant("camera", "r1"), SessionClock(), open_device=device, patience=QUICK)
+
+
+def test_the_camera_takes_ten_of_thirty_frames(camera, kept, started):
+    started(camera, kept)
+    until(lambda: len(kept.frames) >= 11)
+    steps = np.diff([frame.t for frame in kept.frames])
+    assert steps.mean() == pytest.approx(0.1, abs=0.03)
+    assert not kept.events
+
+
+def test_an_unplugged_camera_is_lost_and_found(camera, device, kept, started):
+    started(camera, kept)
+    until(lambda: kept.frames)
+    device.gives = False
+    until(lambda: kept.kinds() == ["device.lost"])
+    count = len(kept.frames)
+    device.gives = True
+    until(lambda: kept.kinds() == ["device.lost", "device.found"])
+    until(lambda: len(kept.frames) > count + 2)
+    assert [frame.seq for frame in kept.frames] == list(range(len(kept.frames)))
+    assert device.opened >= 2
+    assert all(marker.data["device"] == "camera" for marker in kept.events)
+    assert "tried again" in kept.events[0].data["sentence"]
+
+
+def test_a_camera_that_blocks_for_ever_is_left_behind(camera, device, kept, started):
+    started(camera, kept)
+    until(lambda: kept.frames)
+    device.block.clear()
+    until(lambda: "device.lost" in kept.kinds())
+    began = time.monotonic()
+    camera.stop()
+    assert time.monotonic() - began < 1.0
+    count = len(kept.frames)
+    device.block.set()
+    until(lambda: device.released == device.opened)
+    assert len(kept.frames) == count
+
+
+def test_blocked_attempts_do_not_pile_up(camera, device, kept, started):
+    device.block.clear()
+    started(camera, kept)
+    until(lambda: device.opened >= 3)
+    time.sleep(1.0)
+    assert device.opened == 3
+    device.block.set()
+    until(lambda: kept.frames)
+
+
+def test_a_camera_that_does_not_open_is_refused_once_and_tried_again(camera, device, kept, started):
+    device.opens = False
+    started(camera, kept)
+    until(lambda: device.opened >= 4)
+    assert kept.kinds() == ["device.refused"]
+    assert len(kept.events[0].data["sentence"]) > 30
+    device.opens = True
+    until(lambda: kept.kinds() == ["device.refused", "device.found"])
+    until(lambda: kept.frames)
+
+
+def test_a_camera_whose_opening_fails_loudly_is_refused(kept, started):
+    def fails(device: int | str) -> StandInCamera:
+        raise cv2.error("no such thing")
+
+    started(Camera(Grant("camera", "r1"), SessionClock(), open_device=fails, patience=QUICK), kept)
+    until(lambda: kept.events)
+    assert kept.kinds() == ["device.refused"]
+    assert "no such thing" in kept.events[0].data["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("change", "shape"),
+    [
+        (lambda image: image[:, :, 0], (480, 640, 3)),
+        (lambda image: np.dstack([image, image[:, :, :1]]), (480, 640, 3)),
+        (lambda image: cv2.resize(image, (1280, 720)), (360, 640, 3)),
+        (lambda image: cv2.resize(image, (320, 240)), (240, 320, 3)),
+    ],
+)
+def test_another_format_is_converted_and_told_once(camera, device, kept, started, change, shape):
+    device.change = change
+    started(camera, kept)
+    until(lambda: len(kept.frames) >= 3)
+    assert kept.kinds() == ["device.format"]
+    assert {frame.image.shape for frame in kept.frames} == {shape}
+    assert kept.frames[0].image.mean() > 15
+
+
+def test_a_camera_that_gives_no_pictures_is_told_and_lost(camera, device, kept, started):
+    started(camera, kept)
+    until(lambda: kept.frames)
+    device.change = lambda image: None
+    until(lambda: "device.lost" in kept.kinds())
+    assert kept.kinds() == ["device.format", "device.lost"]
+
+
+def test_a_camera_that_comes_back_in_another_shape_keeps_its_size(camera, device, kept, started):
+    started(camera, kept)
+    until(lambda: kept.frames)
+    device.change = lambda image: cv2.resize(image, (1280, 720))
+    count = len(kept.frames)
+    until(lambda: len(kept.frames) > count + 3)
+    assert {frame.image.shape for frame in kept.frames} == {(480, 640, 3)}
+    assert not kept.frames[-1].image[:50].any()
+
+
+# --- the microphone --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stream() -> StandInMicrophone:
+    return StandInMicrophone()
+
+
+@pytest.fixture
+def microphone(stream: StandInMicrophone) -> Microphone:
+    return Microphone(Grant("microphone", "r1"), SessionClock(), open_stream=stream, patience=QUICK)
+
+
+def pitch(chunks: list[AudioChunk]) -> float:
+    samples = np.concatenate([chunk.samples for chunk in chunks])
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(spectrum.argmax() * 16000 / len(samples))
+
+
+def test_chunks_join_without_gaps(microphone, kept, started):
+    started(microphone, kept)
+    until(lambda: len(kept.chunks) >= 10)
+    assert not kept.events
+    assert {len(chunk.samples) for chunk in kept.chunks[:10]} == {1600}
+    joins = [late.t - early.end for early, late in zip(kept.chunks, kept.chunks[1:], strict=False)]
+    assert np.abs(joins).max() < 0.005
+    assert pitch(kept.chunks) == pytest.approx(440, abs=3)
+
+
+@pytest.mark.parametrize(("native", "channels"), [(48000, 1), (44100, 2), (8000, 1), (96000, 2)])
+def test_another_rate_or_stereo_is_converted_and_told(
+    microphone, stream, kept, started, native, channels
+):
+    stream.native, stream.formats = native, {(native, channels)}
+    started(microphone, kept)
+    until(lambda: len(kept.chunks) >= 8)
+    assert kept.kinds() == ["device.format"]
+    assert str(native) in kept.events[0].data["sentence"]
+    assert {len(chunk.samples) for chunk in kept.chunks[:8]} == {1600}
+    assert pitch(kept.chunks) == pytest.approx(440, abs=3)
+
+
+def test_an_overflow_is_a_gap(microphone, stream, kept, started):
+    started(microphone, kept)
+    until(lambda: len(kept.chunks) >= 2)
+    stream.overflow = True
+    count = len(kept.chunks)
+    until(lambda: len(kept.chunks) >= count + 4)
+    assert len([chunk for chunk in kept.chunks if chunk.gap > 0]) == 1
+
+
+def test_a_lost_microphone_leaves_a_gap_and_is_found(microphone, stream, kept, started):
+    started(microphone, kept)
+    until(lambda: len(kept.chunks) >= 2)
+    stream.silent = True
+    until(lambda: kept.kinds() == ["device.lost"])
+    stream.silent = False
+    until(lambda: kept.kinds() == ["device.lost", "device.found"])
+    until(lambda: any(chunk.gap for chunk in kept.chunks))
+    gap = next(chunk.gap for chunk in kept.chunks if chunk.gap)
+    assert gap >= QUICK.silent_s * 0.8
+    until(lambda: kept.chunks[-1].gap == 0)
+    assert stream.opened >= 2
+    times = [chunk.t for chunk in kept.chunks]
+    assert times == sorted(times)
+
+
+def test_a_microphone_that_does_not_open_is_refused_once(microphone, stream, kept, started):
+    stream.opens = False
+    started(microphone, kept)
+    until(lambda: kept.events)
+    time.sleep(0.3)
+    assert kept.kinds() == ["device.refused"]
+    assert "Invalid sample rate" in kept.events[0].data["sentence"]
+    stream.opens = True
+    until(lambda: kept.chunks)
+    until(lambda: kept.kinds() == ["device.refused", "device.found"])
+
+
+def test_streams_are_closed(microphone, stream, kept, started):
+    started(microphone, kept)
+    until(lambda: kept.chunks)
+    microphone.stop()
+    assert (stream.opened, stream.closed) == (1, 1)
+
+
+def test_the_missing_sound_library_is_named(kept, started, monkeypatch):
+    """Where PortAudio is missing, importing sounddevice raises OSError."""
+    import builtins
+
+    real = builtins.__import__
+
+    def no_portaudio(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "sounddevice":
+            raise OSError("PortAudio library not found")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", no_portaudio)
+    started(
+        Microphone(
+            Grant("microphone", "r1"),
+            SessionClock(),
+            open_stream=microphone_module.open_microphone,
+            patience=QUICK,
+        ),
+        kept,
+    )
+    until(lambda: kept.events)
+    assert kept.kinds() == ["device.refused"]
+    assert "libportaudio2" in kept.events[0].data["sentence"]
