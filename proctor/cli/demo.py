@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proctor.session.movie import Scene
+
+SAMPLE = "A sample exam, composed of openly licensed clips (docs/attributions.md)."
+MADE = (
+    "A generated recording: nobody is in it, so only camera, light and sound have something to see."
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = make_plan("standard", require_all=False)
     running.print_not_measured(plan, quiet)
     if not quiet:
-        print(f"\n{title}\nThe people in it agreed to their recordings being used.\n")
+        print(f"\n{title}\n")
     folder = arguments.out / datetime.now().strftime("%Y%m%d-%H%M%S")
     recording = Recording.open(recording_path)
     progress = running.Progress(recording.duration, quiet)
@@ -62,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not quiet:
         print("\nWhat was played:")
         for scene in scenes:
-            print(f"  {running.clock_text(scene.start):>5}  {scene.title}")
+            print(f"  {running.clock_text(scene.start):>8}  {scene.title}")
     page = write_page(folder / "case", folder / "page.html", identities=[demo_identity()])
     print(f"\nWhat a proctor would see: {page.resolve().as_uri()}")
     if not arguments.no_browser and not quiet:
@@ -85,18 +95,19 @@ def _fetch_networks(quiet: bool) -> None:
                         print(f"{name}: {error}", file=sys.stderr)
 
 
-def _recording(made: bool, quiet: bool):  # type: ignore[no-untyped-def]
+def _recording(made: bool, quiet: bool) -> tuple[Path, Sequence[Scene], str]:
+    """The sample exam where its clips can be had, else the recording that needs no download."""
     from models import registry
     from proctor.session import made_recording, sample_exam
 
     folder = registry.cache_dir()
     if not made:
         try:
-            return sample_exam.compose(folder), sample_exam.SCENES, "A sample exam, composed."
+            return sample_exam.compose(folder), sample_exam.SCENES, SAMPLE
         except registry.ModelError as error:
             if not quiet:
                 print(f"The sample exam cannot be had here: {error}", file=sys.stderr)
-    return made_recording.make(folder), made_recording.SCENES, "A generated recording."
+    return made_recording.make(folder), made_recording.SCENES, MADE
 
 
 def _open(page: Path) -> None:
