@@ -72,7 +72,8 @@ class Rule:
             self._unseen_s = 0.0
             self._seen_until = observation.t
             self._count += 1
-            if score >= self._peak:
+            # The first of equal peaks: a detector that smooths may hold its last score a little long.
+            if self._count == 1 or score > self._peak:
                 self._peak, self._peak_reason = score, observation.reason
                 self._box, self._peak_t = observation.box, observation.t
             events += self._maybe_open(observation.t)

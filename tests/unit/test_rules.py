@@ -46,6 +46,12 @@ def test_an_act_that_lasts_long_enough_is_one_flag_with_its_true_times():
     assert flags[0].observations == 6
 
 
+def test_the_best_moment_is_the_first_of_the_highest_scores():
+    flags, _ = play([0, 0, 0.7, 0.8, 0.9, 0.9, 0.9, 0.7] + [0] * 6)
+    assert flags[0].peak == 0.9
+    assert flags[0].peak_t == 2.0
+
+
 def test_a_short_act_is_no_flag():
     assert play([0, 0.9, 0.9, 0.9, 0, 0, 0, 0])[0] == []
 
