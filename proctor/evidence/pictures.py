@@ -29,6 +29,9 @@ _WIDTH = 400
 _JPEG_QUALITY = 80
 # Seconds before the flag from which the first picture comes, where the clip reaches so far.
 _BEFORE_S = 2.0
+# A picture's time in the clip is rounded; asked a little later, it is that picture and not the one
+# before. The agent's pictures are 0.1 s apart.
+_SLACK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def open_clip(
         ciphertext = read_bounded(path, layout.MAX_SEALED)
         data = unseal(ciphertext, identities, sha256=flag.clip.sha256)
         times = _times(flag, flag.clip.start, flag.clip.start + clip.info(data).duration)
-        images = clip.frames(data, [t - flag.clip.start for t in times])
+        images = clip.frames(data, [t - flag.clip.start + _SLACK_S for t in times])
     except NoKeyError:
         return None
     except OSError as error:
@@ -92,7 +95,7 @@ def _times(flag: FlagStory, first: float, last: float) -> list[float]:
     end = min(last if flag.end is None else flag.end, last)
     start = min(max(flag.start, first), end)
     spread = [start + (end - start) * (i + 0.5) / _WITHIN for i in range(_WITHIN)]
-    best = flag.peak_t
+    best = flag.peak_t if flag.box is not None else None
     if best is not None and start <= best <= end:
         nearest = min(range(_WITHIN), key=lambda i: abs(spread[i] - best))
         spread[nearest] = best

@@ -43,8 +43,8 @@ _TURNS = {
 class _Shot:
     """A stretch of one clip, forward or forward and back, with a sound laid over it.
 
-    Of a broad picture, the upper part of ``height`` is kept (1.0: all), cut out around ``centre``;
-    both are shares of the whole.
+    Of a broad picture, the upper part of ``height`` is kept (1.0: all), cut out to 4:3 around
+    ``centre``. Where more of it must stay, ``width`` says how much. All are shares of the whole.
     """
 
     sample: str
@@ -55,6 +55,7 @@ class _Shot:
     there_and_back: bool = False
     centre: float = 0.5
     height: float = 1.0
+    width: float = 0.0
     sound: str = ""
     sound_at: float = 0.0
     sound_s: float = 0.0
@@ -79,7 +80,7 @@ _SHOTS = (
     _Shot("calm", 4.0, 8.0, "Calm"),
     _Shot(
         "pair", 0.0, 4.5, "Two people in the picture", "face.several",
-        there_and_back=True, centre=0.44,
+        there_and_back=True, width=0.92,
     ),
     _Shot(
         "calm", 0.0, 5.2, 'Somebody says "Alexa"', "speech.wake_phrase",
@@ -189,31 +190,38 @@ def _upright(frame: av.VideoFrame) -> Image:
 
 
 def _fit(image: Image, shot: _Shot) -> Image:
-    """4:3 at 640×480: broad pictures lose their sides, tall ones stand before a blurred backdrop."""
+    """4:3 at 640×480: cut out of a broad picture; what is not 4:3 stands before a blurred backdrop."""
     height, width = image.shape[:2]
-    if width >= height:
-        height = round(height * shot.height)
-        keep = min(width, round(height * WIDTH / HEIGHT))
-        left = min(max(0, round(shot.centre * width - keep / 2)), width - keep)
-        fitted: Image = cv2.resize(
-            image[:height, left : left + keep], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA
-        )
-        return fitted
-    tall = image[round(_TALL_TOP * height) : round(_TALL_BOTTOM * height)]
-    narrow = round(tall.shape[1] * HEIGHT / tall.shape[0])
-    front: Image = cv2.resize(tall, (narrow, HEIGHT), interpolation=cv2.INTER_AREA)
+    if width < height:
+        return _before_backdrop(image[round(_TALL_TOP * height) : round(_TALL_BOTTOM * height)])
+    height = round(height * shot.height)
+    keep = round(width * shot.width) or min(width, round(height * WIDTH / HEIGHT))
+    left = min(max(0, round(shot.centre * width - keep / 2)), width - keep)
+    return _before_backdrop(image[:height, left : left + keep])
+
+
+def _before_backdrop(image: Image) -> Image:
+    """The picture as large as it fits, its edges fading into a dark blur of itself."""
+    scale = min(WIDTH / image.shape[1], HEIGHT / image.shape[0])
+    width, height = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    front: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    left, top = (WIDTH - width) // 2, (HEIGHT - height) // 2
+    if not left and not top:
+        return front
     # Far too few pixels for a face to be left in the backdrop.
     tiny = cv2.resize(front, (8, 6), interpolation=cv2.INTER_AREA) * _BACKDROP
     canvas: Image = cv2.resize(
         tiny.clip(0, 255).astype(np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
     )
-    left = (WIDTH - narrow) // 2
-    ramp = np.linspace(0.0, 1.0, _FADE, dtype=np.float32)[np.newaxis, :, np.newaxis]
-    for edge, share in ((0, ramp), (narrow - _FADE, ramp[:, ::-1])):
-        inside = front[:, edge : edge + _FADE]
-        behind = canvas[:, left + edge : left + edge + _FADE]
-        inside[:] = (inside * share + behind * (1.0 - share)).astype(np.uint8)
-    canvas[:, left : left + narrow] = front
+    behind = canvas[top : top + height, left : left + width]
+    ramp = np.linspace(0.0, 1.0, _FADE, dtype=np.float32)
+    shape = (1, _FADE, 1) if left else (_FADE, 1, 1)
+    end = (width if left else height) - _FADE
+    for edge, share in ((0, ramp), (end, ramp[::-1])):
+        part = np.s_[:, edge : edge + _FADE] if left else np.s_[edge : edge + _FADE, :]
+        mixed = front[part] * share.reshape(shape) + behind[part] * (1.0 - share.reshape(shape))
+        front[part] = mixed.astype(np.uint8)
+    behind[:] = front
     return canvas
 
 
