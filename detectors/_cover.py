@@ -33,6 +33,9 @@ EYES_RANGE = (0.58, 0.23)
 # Chroma (CIE a*, b*) of the nose's tip against the cheeks below the eyes: at most 16 on bare faces,
 # 22-80 under masks of another colour. Works without having seen the face before.
 CHROMA_RANGE = (18.0, 26.0)
+# Pixels with a channel this bright have lost their colour; with more of them than this, do not judge.
+BURNT = 250
+MAX_BURNT = 0.2
 # Frames that make the person's own picture, and how fast it follows slow changes (light, glasses).
 FRAMES = 15
 FOLLOW = 0.02
@@ -131,7 +134,12 @@ def _match(edges: Floats, own: Floats, region: tuple[slice, slice]) -> float:
 
 
 def _chroma_distance(patch: Image) -> float:
+    """How far the nose's tip is from the cheeks in colour; 0 where over-exposure ate the colour."""
     lab = cv2.cvtColor(patch, cv2.COLOR_BGR2LAB)[..., 1:].astype(np.float32)
+    places = (NOSE_TIP, *CHEEKS)
+    burnt = max(float((patch[place].max(axis=-1) >= BURNT).mean()) for place in places)
+    if burnt > MAX_BURNT:
+        return 0.0
     cheeks = np.concatenate([lab[place].reshape(-1, 2) for place in CHEEKS])
     tip = lab[NOSE_TIP].reshape(-1, 2)
     return float(np.linalg.norm(np.median(tip, axis=0) - np.median(cheeks, axis=0)))
