@@ -145,7 +145,7 @@ def decoded(
     for other in container.streams:
         if other.index != track.index:
             other.discard = Discard.all
-    # One thread: on this load more of them cost CPU and memory and win no time (decision 0005).
+    # One thread: more cost CPU and memory and win no time beside the networks (decision 0005).
     track.codec_context.thread_count = 1
     track.codec_context.options = {"max_pixels": OPTIONS["max_pixels"]}
     packets = container.demux(track)
