@@ -32,6 +32,7 @@ from proctor.pipeline.detector import Context
 from proctor.types import AudioChunk
 
 RATE = 16000
+KINDS = (".flac", ".wav", ".mp3", ".ogg", ".mp4", ".mpg")
 Sound = npt.NDArray[np.int16]
 # What an engine hears in a sound: phrases with their times in seconds.
 Hits = list[tuple[float, str]]
@@ -62,7 +63,8 @@ def groups(media: Path) -> Iterator[Group]:
     wakes = media / "audio" / "wake"
 
     def all_in(*folders: Path) -> list[Sound]:
-        return [read(p) for folder in folders for p in sorted(folder.rglob("*.*")) if p.is_file()]
+        files = [p for folder in folders for p in sorted(folder.rglob("*.*"))]
+        return [read(p) for p in files if p.suffix in KINDS]
 
     yield Group("alexa, 60 people", "alexa", all_in(wakes / "alexa"))
     yield Group("alexa, one person", "alexa", all_in(wakes / "efficientword_alexa_custom"))

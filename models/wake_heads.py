@@ -24,6 +24,9 @@ _BANDS = 32
 SIZE = 96  # numbers in an embedding
 STEPS = 16  # embeddings that a head sees: 15 × 80 ms + 0.78 s = 1.98 s of sound
 
+# A phrase is heard when the mean score of this many steps in a row reaches its head's threshold.
+SMOOTHED = 3
+
 HEADS_FILE = Path(__file__).parent / "heads" / "wake_heads.npz"
 # Every wording the heads answer to, and its head.
 WORDINGS: Mapping[str, str] = {
@@ -104,7 +107,8 @@ class SpeechEmbedding:
 class WakeHeads:
     """Our heads: a small network with one output a phrase over the last 16 embeddings.
 
-    ``names`` are the heads' phrases and ``thresholds`` the score from which each counts as heard.
+    ``names`` are the heads' phrases and ``thresholds`` the mean score over ``SMOOTHED`` steps from
+    which each counts as heard.
     """
 
     def __init__(self, path: Path = HEADS_FILE) -> None:

@@ -87,7 +87,7 @@ def speak(family: str, folder: Path) -> Path:
         if number % 200 == 199:
             left = (time.monotonic() - start) / (number + 1) * (len(labels) - number - 1)
             print(f"{family}: {number + 1} of {len(labels)}, {left:.0f} s left", flush=True)
-    np.savez_compressed(
+    np.savez(
         path,
         samples=np.concatenate(sounds),
         lengths=np.array([len(sound) for sound in sounds]),

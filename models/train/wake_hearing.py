@@ -104,6 +104,8 @@ def _scene(
     """The recorded scene of one utterance, and its end (0 for negatives, which have none)."""
     sound = wake_sounds.mouth(said.sounds[number], rng)
     if said.labels[number] == NEGATIVE:
+        if rng.random() < 0.15:  # speech backwards: every sound of a voice, and no phrase
+            sound = sound[::-1]
         whole = np.concatenate([_silence(float(rng.uniform(0, 0.5))), sound, _silence(0.4)])
         return wake_sounds.recorded(whole, babble, rng), 0
     whole, end = _joined(sound, said, rng)
@@ -127,8 +129,7 @@ def hear(family: str, rounds: int, corpus: Path, embedding: SpeechEmbedding) -> 
     """
     path = corpus / f"heard-{family}-{rounds}.npz"
     if path.exists():
-        with np.load(path) as file:
-            return Heard(file["embeddings"], file["wanted"], file["scene"])
+        return _read(path)
     said = load(corpus / f"{family}.npz")
     negatives = np.flatnonzero(said.labels == NEGATIVE)
     babble = [said.sounds[i] for i in negatives[:200]]
@@ -147,19 +148,34 @@ def hear(family: str, rounds: int, corpus: Path, embedding: SpeechEmbedding) -> 
         if count % 500 == 499:
             left = (time.monotonic() - start) / (count + 1) * (len(numbers) - count - 1)
             print(f"{family} round {rounds}: {count + 1}, {left:.0f} s left", flush=True)
-    heard_all = Heard(np.concatenate(found), np.concatenate(wanted), np.concatenate(scene))
-    np.savez(path, embeddings=heard_all.embeddings, wanted=heard_all.wanted, scene=heard_all.scene)
-    return heard_all
+    return _keep(path, Heard(np.concatenate(found), np.concatenate(wanted), np.concatenate(scene)))
+
+
+def _keep(path: Path, heard: Heard) -> Heard:
+    np.savez(path, embeddings=heard.embeddings, wanted=heard.wanted, scene=heard.scene)
+    return heard
+
+
+def _read(path: Path) -> Heard:
+    with np.load(path) as file:
+        return Heard(file["embeddings"], file["wanted"], file["scene"])
 
 
 def hear_noise(seconds: int, embedding: SpeechEmbedding, corpus: Path) -> Heard:
     """Rooms without speech: each generated noise, four seconds at a time, at any level."""
+    path = corpus / f"heard-noise-{seconds}.npz"
+    if path.exists():
+        return _read(path)
     rng = np.random.default_rng((SEED, 7))
     said = load(corpus / "hibari.npz")
     babble = [said.sounds[i] for i in np.flatnonzero(said.labels == NEGATIVE)[:200]]
     found, scene = [], []
     for count in range(seconds // 4):
-        sound = wake_sounds.noise(4 * RATE, babble, rng)
+        sound = (
+            wake_sounds.bursts(4 * RATE, rng)
+            if rng.random() < 0.4
+            else wake_sounds.noise(4 * RATE, babble, rng)
+        )
         if rng.random() < 0.3:
             sound = sound + wake_sounds.noise(4 * RATE, babble, rng)
         if rng.random() < 0.3:
@@ -170,8 +186,8 @@ def hear_noise(seconds: int, embedding: SpeechEmbedding, corpus: Path) -> Heard:
         found.append(heard.astype(np.float16))
         scene.append(np.full(len(heard), count, np.int32))
     embeddings = np.concatenate(found)
-    assert embeddings.shape[1] == SIZE  # noqa: S101
-    return Heard(embeddings, np.full(len(embeddings), NEGATIVE, np.int8), np.concatenate(scene))
+    nothing = np.full(len(embeddings), NEGATIVE, np.int8)
+    return _keep(path, Heard(embeddings, nothing, np.concatenate(scene)))
 
 
 def together(parts: list[Heard]) -> Heard:

@@ -62,6 +62,27 @@ def clicks(n: int, rng: Rng) -> Sound:
     return _unit(out)
 
 
+def bursts(n: int, rng: Rng) -> Sound:
+    """Coughs, barks, creaks and cries of no animal: resonant, gliding, breathing sounds."""
+    out = coloured(n, 0.5, rng).astype(float) * 0.03
+    at = int(rng.uniform(0, 0.3) * RATE)
+    while at < n:
+        length = min(int(rng.uniform(0.06, 0.9) * RATE), n - at)
+        t = np.arange(length) / RATE
+        glide = float(rng.uniform(80, 900)) * 2 ** (rng.uniform(-1.5, 1.5) * t / max(t[-1], 0.01))
+        phase = 2 * np.pi * np.cumsum(glide) / RATE
+        voiced = np.sum([np.sin(k * phase) / k for k in range(1, 9)], axis=0) * rng.random()
+        raw = np.fft.rfft(voiced + rng.normal(size=length) * rng.random())
+        hertz = np.fft.rfftfreq(length, 1 / RATE)
+        shape = np.full(len(hertz), 0.05)
+        for centre in rng.uniform(250, 6000, size=int(rng.integers(1, 5))):
+            shape += 1 / (1 + ((hertz - centre) / rng.uniform(60, 900)) ** 2)
+        envelope = np.minimum(t / rng.uniform(0.003, 0.15), 1) * np.exp(-t * rng.uniform(0, 12))
+        out[at : at + length] += np.fft.irfft(raw * shape, length) * envelope * rng.uniform(0.2, 1)
+        at += length + int(rng.uniform(0, 0.7) * RATE)
+    return _unit(out)
+
+
 def hum(n: int, rng: Rng) -> Sound:
     """Mains hum or a fan: a low tone with overtones over soft noise."""
     t = np.arange(n) / RATE
@@ -84,11 +105,13 @@ def noise(n: int, voices: list[Sound], rng: Rng) -> Sound:
     kind = rng.random()
     if kind < 0.4:
         return coloured(n, float(rng.uniform(0, 1.1)), rng)
-    if kind < 0.55:
+    if kind < 0.52:
         return babble(n, voices, rng)
-    if kind < 0.7:
+    if kind < 0.65:
         return clicks(n, rng)
-    return hum(n, rng) if kind < 0.85 else tones(n, rng)
+    if kind < 0.78:
+        return bursts(n, rng)
+    return hum(n, rng) if kind < 0.9 else tones(n, rng)
 
 
 def room(sound: Sound, rng: Rng) -> Sound:
