@@ -19,7 +19,7 @@ from proctor.session.movie import FPS, HEIGHT, RATE, WIDTH, Movie, Scene, room_n
 from proctor.types import Image
 
 # Raise this when the code below draws or sounds differently, so that no old file is played.
-_RECIPE = 1
+_RECIPE = 2
 SECONDS = 36.0
 _DARK = (8.0, 15.0)
 _COVERED = (19.0, 24.0)
@@ -85,7 +85,7 @@ def _light(t: float) -> float:
 
 
 def _room() -> Image:
-    """A wall in even light, a window with a cross, a shelf with books, a desk with a sheet."""
+    """A wall in even light, a window with a cross, a shelf with pots, a desk with a sheet."""
     rows = np.linspace(1.05, 0.85, HEIGHT)[:, np.newaxis, np.newaxis]
     columns = np.linspace(0.92, 1.04, WIDTH)[np.newaxis, :, np.newaxis]
     wall = np.array([168.0, 186.0, 196.0])
@@ -94,14 +94,9 @@ def _room() -> Image:
     for corner in ((48, 60, 208, 236), (48, 60, 128, 148), (128, 148, 208, 236)):
         cv2.rectangle(room, corner[:2], corner[2:], (96, 112, 122), 5)
     cv2.rectangle(room, (416, 196), (616, 206), (70, 92, 118), -1)
-    widths = (14, 22, 10, 18, 26, 12, 16, 20, 14, 18)
-    left = 424
-    for place, width in enumerate(widths):
+    for place, radius in enumerate((20, 28, 15, 24, 18)):
         tone = 70 + 37 * place % 110
-        cv2.rectangle(
-            room, (left, 112 + 9 * (place % 4)), (left + width, 196), (tone, 90, 190 - tone), -1
-        )
-        left += width + 2
+        cv2.circle(room, (440 + 40 * place, 195 - radius), radius, (tone, 120, 190 - tone), -1)
     cv2.rectangle(room, (0, 372), (WIDTH, HEIGHT), (84, 112, 142), -1)
     for y in range(384, HEIGHT, 16):
         cv2.line(room, (0, y), (WIDTH, y + 5), (72, 98, 126), 2)
