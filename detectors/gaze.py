@@ -178,7 +178,7 @@ class Gaze:
             seen = True
         else:
             eyes_right, eyes_up = 0.0, 0.0
-        if view.yaw * eyes_right < 0:
+        if view.yaw * eyes_right < 0 and abs(view.yaw) > MAX_CANCEL:
             eyes_right = float(np.clip(eyes_right, -MAX_CANCEL, MAX_CANCEL))
         right, up = _turn(view, eyes_right, eyes_up)
         return Sight(right, up, view.yaw, view.pitch, eyes_right, seen)
