@@ -113,7 +113,8 @@ def as_dict(shown: Shown) -> dict[str, Any]:
             for a in story.absent
         ],
         "not_measured_s": {row.kind: round(row.unmeasured_s, 2) for row in story.rows},
-        "gaps": [{"start": g.start, "end": g.end, "why": g.title} for g in story.gaps],
+        "gaps": [{"start": g.start, "end": g.end, "why": g.sentence} for g in story.gaps],
+        "losses": [{"t": e.start, "what": e.title, "why": e.sentence} for e in story.losses],
         "totals": dict(story.totals),
         "records": story.records,
         "unreadable": story.unreadable,
@@ -205,10 +206,12 @@ def _not_measured(story: Story, width: int) -> list[str]:
             lines += _wrapped(item.mend, width, "    ")
     for gap in story.gaps:
         lines += _wrapped(
-            f"The agent did not run from {clock(gap.start)} to {clock(gap.end)}: {gap.title}",
+            f"The agent did not run from {clock(gap.start)} to {clock(gap.end)}: {gap.sentence}",
             width,
             "  ",
         )
+    for loss in story.losses[:20]:
+        lines += _wrapped(f"{loss.title} at {clock(loss.start)}: {loss.sentence}", width, "  ")
     parts = [
         f"{row.title} {amount(round(row.unmeasured_s, 1))} s"
         for row in story.rows

@@ -86,11 +86,15 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A marker (``end`` is ``None``) or a time in which the agent did not run."""
+    """A marker (``end`` is ``None``) or a time in which the agent did not run.
+
+    ``sentence`` is what the agent had to say about it, if anything.
+    """
 
     start: float
     end: float | None
     title: str
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Story:
     flags_left_out: int
     absent: tuple[Absent, ...]
     gaps: tuple[Event, ...]
+    losses: tuple[Event, ...]
     markers: tuple[Event, ...]
     totals: tuple[tuple[str, float], ...]
     records: int

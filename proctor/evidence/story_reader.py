@@ -55,6 +55,7 @@ class _Reader:
     curves: dict[str, list[tuple[float, float, Sequence[Any]]]] = field(default_factory=dict)
     gaps: list[Event] = field(default_factory=list)
     markers: list[Event] = field(default_factory=list)
+    losses: list[Event] = field(default_factory=list)
 
     def take(self, record: Mapping[str, Any]) -> None:
         """One record. What cannot be understood is counted."""
@@ -219,8 +220,14 @@ class _Reader:
         if t is None or not kind:
             return False
         self._seen(t)
-        if len(self.markers) < MOST_FLAGS:
-            self.markers.append(Event(t, None, plain_title(kind)))
+        if len(self.markers) + len(self.losses) < MOST_FLAGS:
+            more = data.get("data")
+            said = text(more.get("sentence")) if isinstance(more, Mapping) else ""
+            # What breaks off a measurement belongs to what was not measured, not to the milestones.
+            broken = kind.endswith((".lost", ".damaged"))
+            (self.losses if broken else self.markers).append(
+                Event(t, None, plain_title(kind), said)
+            )
         return True
 
     def _gap(self, data: Mapping[str, Any]) -> bool:
@@ -229,7 +236,7 @@ class _Reader:
             return False
         self._seen(start, end)
         if len(self.gaps) < MOST_FLAGS:
-            self.gaps.append(Event(start, max(start, end), text(data.get("why"))))
+            self.gaps.append(Event(start, max(start, end), "", text(data.get("why"))))
         return True
 
     def _ended(self, data: Mapping[str, Any]) -> bool:
@@ -263,8 +270,9 @@ class _Reader:
                 Absent(detector, tuple(self._title(k) for k in kinds), why, mend)
                 for detector, kinds, why, mend in self.absent
             ),
-            gaps=tuple(sorted(self.gaps, key=lambda gap: gap.start)),
-            markers=tuple(sorted(self.markers, key=lambda marker: marker.start)),
+            gaps=_by_time(self.gaps),
+            losses=_by_time(self.losses),
+            markers=_by_time(self.markers),
             totals=_totals(summary),
             records=self.records,
             unreadable=self.unreadable,
@@ -336,6 +344,10 @@ class _Reader:
 def _id(data: Mapping[str, Any]) -> str:
     """A flag's id; a closing record may call it ``flag``."""
     return text(data.get("id"), 100) or text(data.get("flag"), 100)
+
+
+def _by_time(events: list[Event]) -> tuple[Event, ...]:
+    return tuple(sorted(events, key=lambda event: event.start))
 
 
 def _source(value: object) -> str:

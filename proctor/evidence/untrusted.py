@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from proctor.types import Box
 
@@ -50,6 +50,7 @@ def plain_title(kind: str) -> str:
 
 
 def box(value: object) -> Box | None:
+    """``value`` as a box: four numbers in a list, or by name."""
     if isinstance(value, Mapping):
         value = [value.get(key) for key in ("x", "y", "width", "height")]
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 4:
@@ -62,6 +63,7 @@ def box(value: object) -> Box | None:
 
 
 def strings(value: object, most: int = 100) -> tuple[str, ...]:
+    """``value`` as a list of texts, without what is none."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         return ()
     found = (text(item, 200) for item in value[:most])
@@ -69,7 +71,9 @@ def strings(value: object, most: int = 100) -> tuple[str, ...]:
 
 
 def moment(value: object) -> datetime | None:
+    """``value`` as a moment in UTC; one without a zone is taken to be in UTC."""
     try:
-        return datetime.fromisoformat(text(value, 40))
-    except ValueError:
+        found = datetime.fromisoformat(text(value, 40))
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

@@ -72,6 +72,10 @@ def journal() -> list[dict[str, Any]]:
             ],
         ),
         event("marker", t=12.0, kind="question.shown", data={}),
+        event(
+            "marker", t=40.0, kind="detector.lost", data={"sentence": "The gaze detector failed."}
+        ),
+        event("marker", t=50.0, kind="detector.restarted", data={"sentence": "Gaze runs again."}),
         event("agent.gap", start=66.0, end=69.0, why="The computer slept."),
     ]
     for place, (kind, start, end, peak, why) in enumerate(ACTS):
@@ -193,7 +197,9 @@ def test_what_was_not_measured_is_told_with_the_command_that_mends_it(story: Sto
     text = Tags(page(story)).text
     assert "The network oww_embedding is not on this computer." in text
     assert "proctor models install oww_embedding" in text
-    assert "The agent did not run from 1:06 to 1:09" in text
+    assert "The agent did not run from 1:06 to 1:09 The computer slept." in text
+    assert "Detector: lost at 0:40 The gaze detector failed." in text
+    assert "The agent noted: 0:50 – Gaze runs again." in text
     away = next(row for row in story.rows if row.kind == "gaze.away")
     assert away.unmeasured_s == 14.5
     assert [(round(s.start), round(s.end)) for s in away.unmeasured] == [(38, 50), (66, 69)]
@@ -354,6 +360,20 @@ def test_an_exam_that_broke_off_says_so() -> None:
     text = Tags(page(read_story(cut, None))).text
     assert "The record stops before the end of the exam." in text
     assert "not closed" in text
+
+
+@pytest.mark.parametrize(
+    ("anchor", "shown"),
+    [
+        ("2026-11-22T01:15:00+02:00", "21 November 2026, 23:15 UTC"),
+        ("2026-11-22T10:15:00", "22 November 2026, 10:15 UTC"),
+        ("0001-01-01T00:00:00+23:00", "not recorded"),
+        ("yesterday", "not recorded"),
+    ],
+)
+def test_the_begin_is_told_in_utc(anchor: str, shown: str) -> None:
+    records = [event("session.started", anchor=anchor)]
+    assert f"Began {shown}" in Tags(page(read_story(records, None))).text
 
 
 def test_an_empty_journal_makes_a_page() -> None:
