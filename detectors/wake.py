@@ -1,0 +1,187 @@
+"""Was an assistant called? Phrases that the policy names, listened for only while somebody speaks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from detectors._phrases import Hit, Recogniser, VoskPhrases, load_model
+from detectors._voice import MODEL as VOICE_MODEL
+from detectors._voice import WINDOW_S, Ear, Window, shared_ear
+from proctor.pipeline.detector import Context, Kind, Plugin
+from proctor.pipeline.detector import Settings as BaseSettings
+from proctor.types import AudioChunk, Observation, Samples
+
+NAME = "wake"
+MODEL = "vosk_small_en"
+PHRASE = Kind("speech.wake_phrase", "Wake phrase", 'The wake phrase "{reason}" was heard.')
+
+# Speech is taken to begin at a lower probability than `speech` asks for, because a phrase cut off
+# is a phrase lost while a recogniser run in vain costs little; and it ends after a pause longer
+# than those between two words of one phrase (s).
+MAYBE_VOICE = 0.3
+PAUSE_S = 0.6
+# Sound kept from before speech begins, for the recogniser to settle and to hear soft beginnings (s).
+PRE_ROLL_S = 0.5
+# "Nothing heard" is said this often (s).
+REPORT_S = 0.5
+# An observation may be dated back only so far (s); the recogniser decides long before.
+MAX_BACKDATE_S = 14.0
+
+DEFAULT_PHRASES = (
+    "hey siri", "ok google", "okay google", "hey google", "alexa",
+    "hey cortana", "hi bixby", "hey bixby", "hey copilot",
+)  # fmt: skip
+
+
+class Settings(BaseSettings):
+    """``phrases`` to listen for, in words of the model's language."""
+
+    phrases: tuple[str, ...] = Field(
+        DEFAULT_PHRASES, min_length=1, max_length=50, description="Phrases to listen for."
+    )
+    decoys: tuple[str, ...] | None = Field(
+        None,
+        description="Everyday words of the model's language, near-misses among them, that other "
+        "talk may be taken for. Not given: the English ones.",
+    )
+    min_confidence: float = Field(
+        0.5, ge=0.3, le=1.0, description="How sure the recogniser must be of every word."
+    )
+    model: str = Field(MODEL, description="Manifest name of the Vosk model.")
+
+    @field_validator("phrases", "decoys", mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        """Lower case, single spaces, no punctuation: as a recogniser's vocabulary is written."""
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            return value
+        plain = [" ".join(text.lower().translate(_NO_PUNCTUATION).split()) for text in value]
+        if not all(plain):
+            raise ValueError("a phrase needs at least one word")
+        return tuple(dict.fromkeys(plain))
+
+
+_NO_PUNCTUATION = str.maketrans(dict.fromkeys(',.!?;:"', " "))
+
+
+class WakeDetector:
+    """``update`` takes 16 kHz mono chunks and answers ``speech.wake_phrase``.
+
+    Score 0.0 twice a second; when a phrase was recognised two observations with the recogniser's
+    confidence, dated where the phrase began and ended, whose reason is the phrase. *Unknown* under
+    the same conditions as speech, except that a phrase heard in spite of them counts.
+    """
+
+    def __init__(self, ear: Ear, recognisers: Sequence[Recogniser]) -> None:
+        self._ear = ear
+        self._recognisers = tuple(recognisers)
+        self._before: deque[Window] = deque(maxlen=round(PRE_ROLL_S / WINDOW_S))
+        self._listening = False
+        self._silence_s = 0.0
+        self._reported = float("-inf")
+
+    def update(self, sample: AudioChunk) -> Sequence[Observation]:
+        heard = self._ear.hear(sample)
+        if heard.problem:
+            self._forget()
+            return [Observation(sample.t, PHRASE.name, None, NAME, None, 0.0, heard.problem)]
+        hits: list[Hit] = []
+        if heard.restarted:
+            hits += self._stop()
+            self._forget()
+        hits += self._listen(heard.windows)
+        answers = [answer for hit in hits for answer in _hit(hit, sample.t)]
+        if heard.windows and abs(sample.t - self._reported) >= REPORT_S:
+            self._reported = sample.t
+            answers.append(_nothing(sample.t, heard.windows[-1]))
+        return answers
+
+    def _listen(self, windows: Sequence[Window]) -> list[Hit]:
+        """Give the recognisers what is speech among ``windows``, in as few pieces as possible."""
+        hits: list[Hit] = []
+        speech: list[Window] = []
+        for window in windows:
+            voice = window.voice >= MAYBE_VOICE
+            if not self._listening and not voice:
+                self._before.append(window)
+                continue
+            if not self._listening:
+                self._listening = True
+                speech += self._before
+                self._before.clear()
+            speech.append(window)
+            self._silence_s = 0.0 if voice else self._silence_s + WINDOW_S
+            if self._silence_s > PAUSE_S:
+                hits += self._accept(speech) + self._stop()
+                speech = []
+        return hits + self._accept(speech)
+
+    def _accept(self, speech: Sequence[Window]) -> list[Hit]:
+        if not speech:
+            return []
+        samples: Samples = np.concatenate([window.samples for window in speech])
+        return [hit for r in self._recognisers for hit in r.accept(samples, speech[0].t)]
+
+    def _stop(self) -> list[Hit]:
+        """Speech is over: what the recognisers had not decided yet."""
+        self._listening = False
+        self._silence_s = 0.0
+        return [hit for recogniser in self._recognisers for hit in recogniser.finish()]
+
+    def _forget(self) -> None:
+        self._before.clear()
+        self._listening = False
+        self._silence_s = 0.0
+        for recogniser in self._recognisers:
+            recogniser.reset()
+
+    def reset(self) -> None:
+        self._ear.reset()
+        self._forget()
+        self._reported = float("-inf")
+
+    def close(self) -> None:
+        self._recognisers = ()
+
+
+def _hit(hit: Hit, now: float) -> list[Observation]:
+    first, last = max(hit.start, now - MAX_BACKDATE_S), max(hit.end, now - MAX_BACKDATE_S)
+    return [
+        Observation(t, PHRASE.name, hit.confidence, NAME, reason=hit.phrase) for t in (first, last)
+    ]
+
+
+def _nothing(t: float, window: Window) -> Observation:
+    unknown = window.fitness.unfit or window.fitness.drowned
+    if unknown:
+        return Observation(t, PHRASE.name, None, NAME, quality=0.0, reason=unknown)
+    return Observation(t, PHRASE.name, 0.0, NAME)
+
+
+def _create(settings: Settings, context: Context) -> WakeDetector:
+    if settings.model not in context.models:
+        raise ValueError(
+            f"The wake detector has no model '{settings.model}' here (it has: "
+            f"{', '.join(sorted(set(context.models) - {VOICE_MODEL}))}); "
+            f"name one of them as 'model' under [detectors.wake.settings]."
+        )
+    folder = context.models[settings.model]
+    model = context.share(f"vosk:{folder}", lambda: load_model(folder))
+    vosk = VoskPhrases(model, settings.phrases, settings.decoys, settings.min_confidence)
+    return WakeDetector(shared_ear(context), [vosk])
+
+
+PLUGIN = Plugin(
+    name=NAME,
+    takes="audio",
+    period=0.0,
+    kinds=(PHRASE,),
+    models=(VOICE_MODEL, MODEL),
+    Settings=Settings,
+    create=_create,
+)
