@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import sys
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from proctor.capture.source import Sink
 from proctor.clock import SessionClock
 from proctor.errors import DeviceError
 
-# Callbacks are late on a busy machine without a sample being lost; a real loss is flagged by
-# PortAudio, or longer than this (the machine slept).
+# On a busy machine callbacks come late, then several at once, and no sample is lost: only what is
+# late for all of this time, by more than that, was lost without PortAudio flagging it.
+WINDOW_S = 2.0
 JITTER_S = 0.25
 # Blocks waiting for our thread; when more come, something hangs and the loss is marked instead.
 MOST_WAITING = 100
@@ -81,6 +83,29 @@ class _Block:
     broken: bool
 
 
+class _Pace:
+    """The time of each block of one stream: its count of samples, anchored to the clock.
+
+    The anchor is the earliest that any block of the last WINDOW_S came, for a block can be handed
+    over late, but never early.
+    """
+
+    def __init__(self) -> None:
+        self._counted = 0.0
+        self._anchors: deque[tuple[float, float]] = deque()
+
+    def place(self, start: float, lasts: float, broken: bool) -> float:
+        """When the first sample of a block was taken, which by the clock was ``start``."""
+        if broken:
+            self._anchors.clear()
+        while self._anchors and self._anchors[0][0] < self._counted - WINDOW_S:
+            self._anchors.popleft()
+        self._anchors.append((self._counted, start - self._counted))
+        t = self._counted + min(anchor for _, anchor in self._anchors)
+        self._counted += lasts
+        return t
+
+
 class Microphone(LiveDevice):
     """Chunks of ``block_s`` seconds at ``rate``, in order; a device of another format is converted."""
 
@@ -109,6 +134,7 @@ class Microphone(LiveDevice):
             rate, channels = round(stream.samplerate), stream.channels
             if (rate, channels) != (self._rate, 1):
                 self._tell_format(sink, rate, channels)
+            pace = _Pace()
             stream.start()
             while attempt.wanted():
                 try:
@@ -121,8 +147,10 @@ class Microphone(LiveDevice):
                     break
                 attempt.sample()
                 frame = _frame(block.data, rate, channels)
-                age = frame.samples / rate if block.latency is None else block.latency
-                for chunk in self._blocks.feed(frame, block.arrived - age, block.broken):
+                lasts = frame.samples / rate
+                age = lasts if block.latency is None else block.latency
+                t = pace.place(block.arrived - age, lasts, block.broken)
+                for chunk in self._blocks.feed(frame, t, block.broken):
                     sink.audio(chunk)
         # The rest of the last block, unless a later attempt fills it or consent is gone.
         if self._grant.live and self._attempt is attempt:

@@ -31,7 +31,7 @@ GUESSED_LENGTHS = frozenset(
     {"mp3", "aac", "ac3", "amr", "mpeg", "mpegvideo", "h264", "hevc", "m4v"}
 )
 # How long stop() waits for the thread; decoding one frame takes a small part of it.
-STOP_S = 1.0
+STOP_S = 0.9
 
 
 class Recording:

@@ -31,7 +31,7 @@ from proctor.capture.source import Source
 from proctor.clock import SessionClock
 from proctor.types import AudioChunk, Frame, Marker
 
-QUICK = Patience(silent_s=0.4, opening_s=0.6, retry_s=0.05)
+QUICK = Patience(silent_s=0.8, opening_s=1.0, retry_s=0.05)
 PURPOSES = ("camera", "microphone")
 
 
@@ -112,6 +112,7 @@ class StandInMicrophone:
         self.opens = True
         self.silent = False
         self.overflow = False
+        self.stall_s = self.swallow_s = 0.0
         self.opened = self.closed = 0
 
     def __call__(
@@ -144,9 +145,14 @@ class StandInStream:
         size, done, began = rate // 20, 0, time.monotonic()
         while self.active:
             time.sleep(max(0.0, began + (done + size) / rate - time.monotonic()))
+            stall, self.device.stall_s = self.device.stall_s, 0.0
+            time.sleep(stall)
             t = (done + np.arange(size)) / rate
             done += size
             if self.device.silent:
+                continue
+            if self.device.swallow_s > 0:
+                self.device.swallow_s -= size / rate
                 continue
             wave = (np.sin(2 * np.pi * 440 * t) * 16000).astype(np.int16)
             stamp = SimpleNamespace(currentTime=1.0, inputBufferAdcTime=1.0 - size / rate)
@@ -303,7 +309,7 @@ def test_a_withdrawn_grant_stops_samples_at_once(case, kept, started):
     for purpose in case.purposes:
         given[purpose].withdraw()
     # One sample may already be on its way from the source's thread into the sink.
-    time.sleep(0.05)
+    time.sleep(0.2)
     count = kept.samples()
     time.sleep(0.3)
     assert kept.samples() == count
@@ -351,11 +357,12 @@ def camera(device: StandInCamera) -> Camera:
     return Camera(Grant("camera", "r1"), SessionClock(), open_device=device, patience=QUICK)
 
 
-def test_the_camera_takes_ten_of_thirty_frames(camera, kept, started):
+def test_the_camera_takes_ten_of_thirty_frames(camera, device, kept, started):
     started(camera, kept)
     until(lambda: len(kept.frames) >= 11)
     steps = np.diff([frame.t for frame in kept.frames])
-    assert steps.mean() == pytest.approx(0.1, abs=0.03)
+    assert steps.mean() > 0.085
+    assert device.shown >= 2 * len(kept.frames)
     assert not kept.events
 
 
@@ -504,6 +511,26 @@ def test_an_overflow_is_a_gap(microphone, stream, kept, started):
     count = len(kept.chunks)
     until(lambda: len(kept.chunks) >= count + 4)
     assert len([chunk for chunk in kept.chunks if chunk.gap > 0]) == 1
+
+
+def test_late_blocks_are_neither_a_gap_nor_a_loss(microphone, stream, kept, started):
+    started(microphone, kept)
+    until(lambda: len(kept.chunks) >= 5)
+    stream.stall_s = 0.6
+    until(lambda: len(kept.chunks) >= 20)
+    assert not any(chunk.gap for chunk in kept.chunks)
+    assert kept.chunks[19].end - kept.chunks[0].t == pytest.approx(2.0, abs=0.02)
+    assert pitch(kept.chunks) == pytest.approx(440, abs=1)
+    assert not kept.events
+
+
+def test_sound_lost_without_a_word_is_a_gap_in_the_end(microphone, stream, kept, started):
+    started(microphone, kept)
+    until(lambda: len(kept.chunks) >= 3)
+    stream.swallow_s = 0.6
+    until(lambda: any(chunk.gap for chunk in kept.chunks))
+    gaps = [chunk.gap for chunk in kept.chunks if chunk.gap]
+    assert gaps == [pytest.approx(0.6, abs=0.15)]
 
 
 def test_a_lost_microphone_leaves_a_gap_and_is_found(microphone, stream, kept, started):
