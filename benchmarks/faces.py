@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from detectors import faces, gaze
-from detectors._nets import FaceFinder, FaceMesh
+from detectors._nets import FaceFinder, FaceMesh, lift
 from models import registry
 from policies.consent import Grant
 from policies.load import read
@@ -209,7 +209,10 @@ def people(media: Path) -> None:
             frame = Frame(0.0, 0, image)
             hits = (
                 mesh.look(frame) is not None,
-                max((f.score for f in finder.find(image)), default=0.0) >= faces.FACE_SCORE,
+                any(
+                    max((f.score for f in finder.find(shown)), default=0.0) >= faces.FACE_SCORE
+                    for shown in (image, lift(image))
+                ),
             )
             mesh.release()
             groups = (

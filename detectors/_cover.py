@@ -43,8 +43,9 @@ FOLLOW_ABOVE = 0.75
 # Turned further than this from where it was learned, a bare face looks different too.
 MAX_YAW = 20.0
 MAX_PITCH = 15.0
-# Narrower faces have no detail left.
+# Narrower faces have no detail left, darker ones only noise.
 MIN_WIDTH_PX = 50.0
+MIN_LUMA = 18.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class CoverGauge:
         if view.width_px < MIN_WIDTH_PX:
             return Cover(None, f"face too small ({view.width_px:.0f} px wide)")
         patch = _warp(image, view)
+        luma = float(patch.mean())
+        if luma < MIN_LUMA:
+            return Cover(None, f"face too dark (brightness {luma:.0f} of 255)")
         chroma = _chroma_distance(patch)
         if chroma >= CHROMA_RANGE[1]:
             return Cover(1.0, f"mouth and nose hidden (colour differs by {chroma:.0f})")

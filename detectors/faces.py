@@ -12,7 +12,16 @@ import cv2
 from pydantic import Field
 
 from detectors._cover import CoverGauge
-from detectors._nets import FINDER_SIDE, MIN_SIDE, FaceFinder, FaceMesh, FaceView, Found, shrink
+from detectors._nets import (
+    FINDER_SIDE,
+    MIN_SIDE,
+    FaceFinder,
+    FaceMesh,
+    FaceView,
+    Found,
+    lift,
+    shrink,
+)
 from detectors._others import MAYBE, Others
 from proctor.pipeline.detector import Context, Kind, Plugin
 from proctor.pipeline.detector import Settings as BaseSettings
@@ -115,6 +124,8 @@ class Faces:
             return None
         self._looked = t
         found = self._finder.find(small, MAYBE)
+        if view is None and max((face.score for face in found), default=0.0) < FACE_SCORE:
+            found = self._finder.find(lift(small), MAYBE)
         own = view.box if view is not None else _largest(found)
         other = self._others.look(t, image, grey, found, own)
         self._several = (other.score, other.reason, other.box) if other else (0.0, "", None)
