@@ -129,6 +129,8 @@ class WakeDetector:
 
     def _stop(self) -> list[Hit]:
         """Speech is over: what the recognisers had not decided yet."""
+        if not self._listening:
+            return []
         self._listening = False
         self._silence_s = 0.0
         return [hit for recogniser in self._recognisers for hit in recogniser.finish()]
