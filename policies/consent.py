@@ -20,6 +20,10 @@ QUESTIONS: Mapping[PurposeName, str] = {
     "camera": "May this exam use your camera? Pictures stay in this computer's memory.",
     "microphone": "May this exam use your microphone? Sound stays in this computer's memory.",
     "clips": "May short clips around flagged moments be kept, sealed for a human proctor?",
+    "identity": "May this computer compare your face with the one at the start? It stays in memory.",
+    "room_scan": "May a sweep of your room be filmed and sealed for the people named in the policy?",
+    "identity_retention": "May the data of the identity check be kept until the date named?",
+    "research": "May researchers use sealed copies of your flagged moments until the date named?",
 }
 
 

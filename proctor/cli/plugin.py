@@ -23,8 +23,11 @@ def run_list(arguments: argparse.Namespace) -> int:
 
     plugins = discover()
     rows = []
+    missing = {
+        plugin.name: [m for m in plugin.models if registry.find(m) is None]
+        for plugin in plugins.values()
+    }
     for plugin in plugins.values():
-        missing = [m for m in plugin.models if registry.find(m) is None]
         rows.append(
             {
                 "name": plugin.name,
@@ -32,18 +35,18 @@ def run_list(arguments: argparse.Namespace) -> int:
                 "period_s": plugin.period,
                 "kinds": [kind.name for kind in plugin.kinds],
                 "models": list(plugin.models),
-                "missing_models": missing,
+                "missing_models": missing[plugin.name],
             }
         )
     if arguments.json:
         print(json.dumps({"plugins": rows, "refused": plugins.broken}, indent=2))
         return 0
-    for plugin, row in zip(plugins.values(), rows, strict=True):
+    for plugin in plugins.values():
         pace = f"every {plugin.period:g} s" if plugin.period else "all of it"
         print(f"{plugin.name} ({plugin.takes}, {pace})")
         for kind in plugin.kinds:
             print(f"    {kind.name:<24} {kind.title}")
-        for name in row["missing_models"]:
+        for name in missing[plugin.name]:
             print(f"    not measured until you run: proctor models install {name}")
     for sentence in plugins.broken.values():
         print(f"refused: {sentence}")
