@@ -36,9 +36,10 @@ CHROMA_RANGE = (18.0, 26.0)
 # Pixels with a channel this bright have lost their colour; with more of them than this, do not judge.
 BURNT = 250
 MAX_BURNT = 0.2
-# Frames that make the person's own picture, and how fast it follows slow changes (light, glasses).
-FRAMES = 15
-FOLLOW = 0.02
+# Looks that make the person's own picture (2 s at four a second), and how fast it follows slow
+# changes (light, glasses).
+FRAMES = 8
+FOLLOW = 0.05
 FOLLOW_ABOVE = 0.75
 # Turned further than this from where it was learned, a bare face looks different too.
 MAX_YAW = 20.0

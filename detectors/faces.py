@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 from pydantic import Field
 
-from detectors._cover import CoverGauge
+from detectors._cover import Cover, CoverGauge
 from detectors._nets import (
     FINDER_SIDE,
     MIN_SIDE,
@@ -36,6 +36,8 @@ COVERED = "face.covered"
 # being followed. Without a face it looks at every frame: that costs less than a landmark inference.
 CALM_S = 0.5
 ALERT_S = 0.2
+# Covering is slow: it is measured this often, and the last answer stands in between.
+COVER_S = 0.25
 # YuNet's score from which a face is there (people seen sideways or bent reach it, chairs do not).
 FACE_SCORE = 0.5
 # A picture whose grey values spread less than this shows nothing: a covered lens, a blank feed.
@@ -78,6 +80,7 @@ class Faces:
         self._looked = float("-inf")
         self._seen = float("-inf")
         self._several: tuple[float, str, Box | None] = (0.0, "", None)
+        self._covering: tuple[float, Cover] | None = None
 
     def reset(self) -> None:
         """Forget all history."""
@@ -142,9 +145,12 @@ class Faces:
         self, t: float, image: Image, view: FaceView | None, found: list[Found]
     ) -> Observation:
         if view is None:
+            self._covering = None
             reason = "no face in view" if not found else "face too small or turned too far"
             return Observation(t, COVERED, None, NAME, None, 0.0, reason)
-        cover = self._cover.measure(image, view)
+        if self._covering is None or not 0.0 <= t - self._covering[0] < COVER_S - 0.05:
+            self._covering = t, self._cover.measure(image, view)
+        cover = self._covering[1]
         quality = 0.0 if cover.score is None else 1.0
         return Observation(t, COVERED, cover.score, NAME, view.box, quality, cover.reason)
 

@@ -51,6 +51,8 @@ STRANGER_DEGREES = 5.0
 RAMP_DEGREES = 20.0
 # Quality gate. Narrower faces have eyes of under 8 px; in darker ones noise hides the iris. The limit
 # is low on purpose: dark skin in a dim room must not be left out before light skin is.
+# Checked this often: light and size change slowly.
+QUALITY_S = 0.3
 MIN_WIDTH_PX = 40.0
 MIN_FACE_LUMA = 18.0
 # Variance of the Laplacian of the face scaled to SHARP_SIDE px; below it the eyes are smeared.
@@ -127,6 +129,7 @@ class Gaze:
         self._usual = Usual()
         self._eyes: tuple[float, float, float] | None = None
         self._last: tuple[float, list[Observation]] | None = None
+        self._quality: tuple[float, str] | None = None
 
     def reset(self) -> None:
         """Forget all history, the usual line of sight too."""
@@ -142,10 +145,12 @@ class Gaze:
         t = sample.t
         view = self._mesh.look(sample)
         if view is None:
+            self._quality = None
             return self._held(t) or _unknown(t, "no face in view")
-        poor = _poor(sample.image, view)
-        if poor:
-            return _unknown(t, poor)
+        if self._quality is None or not 0.0 <= t - self._quality[0] < QUALITY_S - 0.05:
+            self._quality = t, _poor(sample.image, view)
+        if self._quality[1]:
+            return _unknown(t, self._quality[1])
         sight = self._sight(t, view)
         observations = self._judge(t, view, sight)
         self._last = (t, observations)
