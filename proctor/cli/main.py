@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from proctor.errors import ProctorError
 
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
-GROUPS = ("demo", "exam", "replay", "case", "keys", "models", "plugin", "doctor")
+GROUPS = ("demo", "exam", "replay", "case", "policy", "keys", "models", "plugin", "doctor")
 
 
 def build_parser() -> argparse.ArgumentParser:
