@@ -10,10 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from policies.sign import PAYLOAD_TYPE, envelope
-
 from policies.consent import Answers, Grant, issue
 from policies.schema import PurposeName
+from policies.sign import PAYLOAD_TYPE, envelope
 from proctor.capture.replay import Recording
 from proctor.capture.source import Source
 from proctor.clock import SessionClock
