@@ -3,19 +3,34 @@
 A two-state Bayes filter runs for every *place* where the network sees something. Each look adds the
 log-likelihood ratio of its score ("how many times more often does such a score occur when the thing
 is really there?"), a look that finds nothing subtracts, and what is not confirmed fades towards
-the prior. A glimpse of a hand is forgotten; a half-hidden phone, found in every third picture, is not.
+the prior. A glimpse of a hand is forgotten; a half-hidden phone, found in every other picture, is not.
+
+Where a second, closer look can be had, its score and the first one's are averaged (geometrically: both
+must agree), and how much a close look confirmed is remembered for the looks in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, hypot
+from math import exp, hypot, sqrt
 
 import numpy as np
 
 from detectors._yolo import Found
 from proctor.types import Box
+
+# A close look costs as much as the first one, so there is at most one in this time, and only for a
+# thing that scores at least this much.
+CLOSE_EVERY_S = 0.9
+CLOSE_FROM = 0.1
+# What a thing counts that no close look has seen yet. Between 0.4 and 0.8 the flags on the labelled
+# recordings are the same.
+UNCHECKED = 0.6
+# Added to the close look's score: a look that finds nothing is strong evidence, not proof.
+DOUBT = 0.02
+
+CloseLook = Callable[[Box], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,8 @@ class Weights:
 
 @dataclass(slots=True)
 class Place:
-    """One followed thing: where it was last, its log odds, and in how many looks it was found."""
+    """One followed thing: where it was last, its log odds, in how many looks it was found, and the
+    factor on its scores that the last close look earned it."""
 
     box: Box
     log_odds: float
@@ -47,6 +63,7 @@ class Place:
     looks: int = 0
     hits: int = 0
     seen: bool = True
+    trust: float = 1.0
 
     @property
     def score(self) -> float:
@@ -60,9 +77,15 @@ class Evidence:
         self._weights = weights
         self._places: list[Place] = []
         self._t: float | None = None
+        self._looked_close = float("-inf")
 
-    def add(self, t: float, things: Sequence[Found]) -> Place | None:
-        """One look at time ``t``; the likeliest place now, ``None`` when there is none."""
+    def add(
+        self, t: float, things: Sequence[Found], close_look: CloseLook | None = None
+    ) -> Place | None:
+        """One look at time ``t``; the likeliest place now, ``None`` when there is none.
+
+        ``close_look`` gives the score of the same class at a box, seen enlarged.
+        """
         weights = self._weights
         keep = 1.0 if self._t is None else exp(-max(0.0, t - self._t) / weights.memory_s)
         self._t = t
@@ -70,13 +93,18 @@ class Evidence:
             place.log_odds = weights.prior + keep * (place.log_odds - weights.prior)
             place.looks += 1
             place.seen = False
+        worth = self._worth_a_close_look(t, things) if close_look else None
         for thing in sorted(things, key=lambda f: -f.score):
-            found_at = self._place_for(thing.box)
+            found_at = self._place_for(thing.box, 1.0 if close_look is None else UNCHECKED)
+            if close_look and thing is worth:
+                found_at.trust = sqrt((close_look(thing.box) + DOUBT) / thing.score)
+                self._looked_close = t
             found_at.box = thing.box
             found_at.seen = True
             found_at.hits += 1
             found_at.best = max(found_at.best, thing.score)
-            found_at.log_odds = min(weights.ceiling, found_at.log_odds + weights.of(thing.score))
+            weight = weights.of(min(1.0, thing.score * found_at.trust))
+            found_at.log_odds = min(weights.ceiling, found_at.log_odds + weight)
         for place in self._places:
             if not place.seen:
                 place.log_odds += weights.of(0.0)
@@ -84,13 +112,28 @@ class Evidence:
         self._places = [p for p in self._places if p.seen or p.log_odds > weights.prior]
         return max(self._places, key=lambda p: p.log_odds, default=None)
 
-    def _place_for(self, box: Box) -> Place:
+    def _place_for(self, box: Box, trust: float) -> Place:
+        place = self._nearest(box)
+        if place is None:
+            place = Place(box, self._weights.prior, looks=1, trust=trust)
+            self._places.append(place)
+        return place
+
+    def _nearest(self, box: Box) -> Place | None:
         near = [p for p in self._places if not p.seen and _within_reach(p.box, box)]
-        if near:
-            return max(near, key=lambda p: p.log_odds)
-        new = Place(box, self._weights.prior, looks=1)
-        self._places.append(new)
-        return new
+        return max(near, key=lambda p: p.log_odds, default=None)
+
+    def _worth_a_close_look(self, t: float, things: Sequence[Found]) -> Found | None:
+        """The thing that is nearest to being believed, when a close look is due."""
+        if t - self._looked_close < CLOSE_EVERY_S:
+            return None
+
+        def log_odds(thing: Found) -> float:
+            place = self._nearest(thing.box)
+            before = self._weights.prior if place is None else place.log_odds
+            return before + self._weights.of(thing.score)
+
+        return max((f for f in things if f.score >= CLOSE_FROM), key=log_odds, default=None)
 
 
 def _within_reach(a: Box, b: Box) -> bool:

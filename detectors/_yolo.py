@@ -157,6 +157,31 @@ def suppress(corners: npt.NDArray[np.float64], scores: Floats) -> list[int]:
     return stay
 
 
+def around(image: Image, box: Box, times: float, least: float) -> tuple[Image, Box]:
+    """The part of a picture around ``box`` in the picture's own aspect, and where it lies.
+
+    It is ``times`` as long as the box, at least ``least`` of the picture's height, at most all of it.
+    """
+    share = min(1.0, max(least, times * max(box.width, box.height)))
+    x = min(max(0.0, box.x + box.width / 2 - share / 2), 1.0 - share)
+    y = min(max(0.0, box.y + box.height / 2 - share / 2), 1.0 - share)
+    rows, columns = image.shape[:2]
+    top, left = int(y * rows), int(x * columns)
+    height, width = max(1, round(share * rows)), max(1, round(share * columns))
+    part = image[top : top + height, left : left + width]
+    return part, Box(left / columns, top / rows, part.shape[1] / columns, part.shape[0] / rows)
+
+
+def within(part: Box, box: Box) -> Box:
+    """``box``, given in fractions of ``part``, in fractions of the whole picture."""
+    return Box(
+        part.x + box.x * part.width,
+        part.y + box.y * part.height,
+        box.width * part.width,
+        box.height * part.height,
+    )
+
+
 def overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes, 0…1."""
     common = intersection(a, b)
