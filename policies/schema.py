@@ -1,11 +1,24 @@
-"""The policy: what an institution asks for, in one strict, frozen model. TOML in, JSON Schema out."""
+"""The policy: what an institution asks for, in one strict, frozen model. TOML in, JSON Schema out.
+
+Every field has a title, a description and, where it is a quantity, a ``unit``; forms, the reference
+page and ``policy new`` are made from them.
+"""
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 # Ceilings compiled into the agent: no policy, signed or not, can lift them (rule P2).
 MAX_CLIP_S = 60.0
@@ -16,8 +29,48 @@ MAX_MIN_DURATION_S = 60.0
 MAX_ROOM_SCAN_S = 60.0
 MAX_ROOM_SCAN_RETENTION_DAYS = 30
 MAX_IDENTITY_RETENTION_DAYS = 30
+# A version is counted by hand; a larger number is a mistake, and none could ever follow it.
+MAX_VERSION = 1_000_000
+# Years a policy can name; outside, arithmetic with time zones leaves the calendar.
+YEARS = (2000, 2199)
 
+SECONDS: dict[str, Any] = {"unit": "s"}
+MINUTES: dict[str, Any] = {"unit": "min"}
+HOURS: dict[str, Any] = {"unit": "h"}
+DAYS: dict[str, Any] = {"unit": "days"}
+AGE: dict[str, Any] = {"unit": "years"}
+SCORE: dict[str, Any] = {"unit": "score, 0 to 1"}
+
+# Characters that change the order or the look of what stands around them, or cannot be seen.
+_UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
+_DISGUISES = frozenset("\u00ad\u200b\u200e\u200f\u2060\ufeff") | {
+    chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def _plain(text: str) -> str:
+    """One line that reads as it is written: a student sees it, and a terminal prints it."""
+    for char in text:
+        if unicodedata.category(char) in _UNSEEN or char in _DISGUISES:
+            raise ValueError(
+                f"holds the character U+{ord(char):04X}, which cannot be seen; take it out"
+            )
+    return text
+
+
+def _setting(value: object) -> object:
+    """A plug-in's setting, as TOML and JSON both can say it."""
+    for part in value if isinstance(value, list) else [value]:
+        if not isinstance(part, bool | int | float | str):
+            raise ValueError("must be a text, a number, true or false, or a list of these")
+        if isinstance(part, float) and not math.isfinite(part):
+            raise ValueError("must be a number that is finite")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_plain)]
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
+Minute = Annotated[float, Field(ge=0.0, le=24.0 * 60.0)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 KindName = Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z_]+)+$")]
 AgeRecipient = Annotated[
@@ -25,6 +78,19 @@ AgeRecipient = Annotated[
     Field(
         pattern=r"^age1[02-9ac-hj-np-z]{58}$",
         description="An age X25519 public key, as printed by `proctor keys new`.",
+    ),
+]
+
+SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+SettingValue = Annotated[
+    Any,
+    AfterValidator(_setting),
+    WithJsonSchema(
+        {
+            "description": "A text, a number, true or false, or a list of these.",
+            "type": ["string", "number", "boolean", "array"],
+            "items": {"type": ["string", "number", "boolean"]},
+        }
     ),
 ]
 
@@ -38,7 +104,7 @@ Language = Literal["en", "de", "fr", "es", "nl"]
 class Part(BaseModel):
     """Base of every table in a policy: strict, frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class Purpose(Part):
@@ -49,8 +115,10 @@ class Purpose(Part):
         title="Legal basis",
         description="Where it is not consent, a notice with a right to object is shown instead.",
     )
-    alternative: str = Field(
+    alternative: Text = Field(
         min_length=10,
+        max_length=500,
+        title="Alternative",
         description="What a student who declines gets instead, in one sentence shown beside Decline.",
     )
 
@@ -59,38 +127,63 @@ class DetectorChoice(Part):
     """One detector plug-in that this exam runs."""
 
     required: bool = Field(
-        False, description="Refuse to start the exam when this detector cannot run here."
+        False,
+        title="Required",
+        description="Refuse to start the exam when this detector cannot run here.",
     )
-    settings: dict[str, Any] = Field(
-        default_factory=dict, description="The plug-in's own settings; checked by the plug-in."
+    settings: dict[SettingName, SettingValue] = Field(
+        default_factory=dict,
+        title="Settings",
+        description="The plug-in's own settings; checked by the plug-in.",
     )
 
 
 class RuleSettings(Part):
     """When observations of one kind become a flag."""
 
-    on: Score = Field(0.6, description="Score at or above which the act counts as seen.")
-    off: Score = Field(0.4, description="Score below which it counts as no longer seen.")
+    on: Score = Field(
+        0.6,
+        title="Seen from",
+        description="Score at or above which the act counts as seen.",
+        json_schema_extra=SCORE,
+    )
+    off: Score = Field(
+        0.4,
+        title="No longer seen below",
+        description="Score below which it counts as no longer seen; not above `on`.",
+        json_schema_extra=SCORE,
+    )
     min_s: float = Field(
         2.0,
         ge=0.0,
         le=MAX_MIN_DURATION_S,
+        title="Shortest act",
         description="Seconds it must last before a flag opens.",
+        json_schema_extra=SECONDS,
     )
     gap_s: float = Field(
-        1.0, ge=0.0, le=60.0, description="Seconds unseen that are still bridged within one flag."
+        1.0,
+        ge=0.0,
+        le=60.0,
+        title="Longest gap",
+        description="Seconds unseen that are still bridged within one flag.",
+        json_schema_extra=SECONDS,
     )
     cooldown_s: float = Field(
         5.0,
         ge=0.0,
         le=600.0,
+        title="Pause after a flag",
         description="Seconds after a flag in which no new one of its kind opens.",
+        json_schema_extra=SECONDS,
     )
     stale_after_s: float = Field(
         2.0,
         gt=0.0,
         le=60.0,
+        title="Not measured after",
         description="Seconds without an observation after which time counts as not measured.",
+        json_schema_extra=SECONDS,
     )
 
     @model_validator(mode="after")
@@ -104,16 +197,28 @@ class ClipSettings(Part):
     """How much around a flag is kept."""
 
     pre_roll_s: float = Field(
-        5.0, ge=0.0, le=MAX_PRE_ROLL_S, description="Seconds before the flag."
+        5.0,
+        ge=0.0,
+        le=MAX_PRE_ROLL_S,
+        title="Before the flag",
+        description="Seconds kept from before the flag.",
+        json_schema_extra=SECONDS,
     )
     post_roll_s: float = Field(
-        3.0, ge=0.0, le=MAX_POST_ROLL_S, description="Seconds after the flag."
+        3.0,
+        ge=0.0,
+        le=MAX_POST_ROLL_S,
+        title="After the flag",
+        description="Seconds kept from after the flag.",
+        json_schema_extra=SECONDS,
     )
     max_s: float = Field(
         30.0,
         ge=1.0,
         le=MAX_CLIP_S,
-        description="Longest clip in seconds; a longer flag is cut from its start.",
+        title="Longest clip",
+        description="Longest clip in seconds; of a longer flag its beginning is kept.",
+        json_schema_extra=SECONDS,
     )
 
     @model_validator(mode="after")
@@ -128,21 +233,41 @@ class ClipSettings(Part):
 class RoomScan(Part):
     """A 360-degree sweep of the room. It can be off or offered; that it is required cannot be said."""
 
-    mode: Literal["off", "offered"] = Field("off", description="Whether a scan may be offered.")
-    reason: str = Field(
-        "", max_length=500, description="Why a scan is offered, in a sentence the student reads."
+    mode: Literal["off", "offered"] = Field(
+        "off", title="Room scan", description="Whether a scan may be offered."
     )
-    alternative: str = Field(
-        "", max_length=500, description="What a student gets who declines the scan."
+    reason: Text = Field(
+        "",
+        max_length=500,
+        title="Reason",
+        description="Why a scan is offered, in a sentence the student reads.",
+    )
+    alternative: Text = Field(
+        "",
+        max_length=500,
+        title="Alternative",
+        description="What a student gets who declines the scan.",
     )
     notice_hours: int = Field(
-        0, ge=0, le=24 * 60, description="Hours before the exam at which the student was told."
+        0,
+        ge=0,
+        le=24 * 60,
+        title="Notice",
+        description="Hours before the exam at which the student was told.",
+        json_schema_extra=HOURS,
     )
     max_s: float = Field(
-        60.0, ge=10.0, le=MAX_ROOM_SCAN_S, description="Longest sweep, in seconds."
+        60.0,
+        ge=10.0,
+        le=MAX_ROOM_SCAN_S,
+        title="Longest sweep",
+        description="Longest sweep, in seconds.",
+        json_schema_extra=SECONDS,
     )
     recipients: tuple[AgeRecipient, ...] = Field(
-        (), description="Who can open the scan; its own keys, apart from those of clips."
+        (),
+        title="Who can open it",
+        description="Who can open the scan; its own keys, apart from those of clips.",
     )
 
     @model_validator(mode="after")
@@ -160,14 +285,27 @@ class Breaks(Part):
     """When the student may stop capture. A break is a neutral milestone, never a flag."""
 
     mode: Literal["off", "planned", "on_demand"] = Field(
-        "on_demand", description="How breaks come."
+        "on_demand",
+        title="Breaks",
+        description="How breaks come: none, at planned moments, or when the student asks.",
     )
-    max_count: int = Field(2, ge=0, le=100, description="Most breaks in one exam.")
+    max_count: int = Field(
+        2, ge=0, le=100, title="Most breaks", description="Most breaks in one exam."
+    )
     max_minutes: float = Field(
-        10.0, ge=0.0, le=240.0, description="Longest single break (minutes)."
+        10.0,
+        ge=0.0,
+        le=240.0,
+        title="Longest break",
+        description="Longest single break, in minutes.",
+        json_schema_extra=MINUTES,
     )
-    planned_at_minutes: tuple[float, ...] = Field(
-        (), description="Minutes after the start at which a planned break begins."
+    planned_at_minutes: tuple[Minute, ...] = Field(
+        (),
+        max_length=100,
+        title="Planned breaks",
+        description="Minutes after the start at which a planned break begins.",
+        json_schema_extra=MINUTES,
     )
 
 
@@ -175,84 +313,193 @@ class Review(Part):
     """How people judge what was flagged."""
 
     window_days: int = Field(
-        14, ge=1, le=90, description="Days in which a flag is reviewed or expires with its clip."
+        14,
+        ge=1,
+        le=90,
+        title="Review window",
+        description="Days in which a flag is reviewed or expires with its clip.",
+        json_schema_extra=DAYS,
     )
     second_reviewer: bool = Field(
-        True, description="Whether an adverse verdict needs a second reviewer."
+        True,
+        title="Second reviewer",
+        description="Whether an adverse verdict needs a second reviewer.",
     )
     comment_days: int = Field(
-        7, ge=1, le=60, description="Days the student has to comment before an adverse verdict."
+        7,
+        ge=1,
+        le=60,
+        title="Time to comment",
+        description="Days the student has to comment before an adverse verdict.",
+        json_schema_extra=DAYS,
     )
 
 
 class Retention(Part):
     """How long each class of data is kept, in days. Each class has its own clock."""
 
-    clips_days: int = Field(30, ge=1, le=MAX_CLIP_RETENTION_DAYS, description="Sealed clips.")
+    clips_days: int = Field(
+        30,
+        ge=1,
+        le=MAX_CLIP_RETENTION_DAYS,
+        title="Clips",
+        description="Days for which sealed clips are kept.",
+        json_schema_extra=DAYS,
+    )
     room_scan_days: int = Field(
-        7, ge=1, le=MAX_ROOM_SCAN_RETENTION_DAYS, description="Sealed room scans."
+        7,
+        ge=1,
+        le=MAX_ROOM_SCAN_RETENTION_DAYS,
+        title="Room scans",
+        description="Days for which sealed room scans are kept.",
+        json_schema_extra=DAYS,
     )
     identity_days: int = Field(
         0,
         ge=0,
         le=MAX_IDENTITY_RETENTION_DAYS,
-        description="Identity data; 0: until the exam is closed.",
+        title="Identity data",
+        description="Days for which identity data is kept; 0: until the exam is closed.",
+        json_schema_extra=DAYS,
     )
-    journal_days: int = Field(365, ge=1, le=3650, description="The journal, which holds no media.")
-    decisions_days: int = Field(365, ge=1, le=3650, description="What people decided, and why.")
+    journal_days: int = Field(
+        365,
+        ge=1,
+        le=3650,
+        title="Journal",
+        description="Days for which the journal is kept, which holds no media.",
+        json_schema_extra=DAYS,
+    )
+    decisions_days: int = Field(
+        365,
+        ge=1,
+        le=3650,
+        title="Decisions",
+        description="Days for which it is kept what people decided, and why.",
+        json_schema_extra=DAYS,
+    )
     research_days: int = Field(
-        0, ge=0, le=3650, description="Copies for research; 0: none are kept."
+        0,
+        ge=0,
+        le=3650,
+        title="Research copies",
+        description="Days for which copies for research are kept; 0: there are none.",
+        json_schema_extra=DAYS,
     )
 
 
 class Policy(Part):
     """A whole policy file."""
 
-    version: int = Field(ge=1, description="Version of this policy; only ever raised.")
-    id: Identifier = Field(description="Short name of this policy.")
-    institution: str = Field(min_length=1, max_length=200, description="Who answers for it.")
+    version: int = Field(
+        ge=1,
+        le=MAX_VERSION,
+        title="Version",
+        description="Version of this policy; only ever raised, with every change.",
+    )
+    id: Identifier = Field(
+        title="Short name",
+        description="Short name of this policy; with the institution it tells policies apart.",
+    )
+    institution: Text = Field(
+        min_length=1, max_length=200, title="Institution", description="Who answers for it."
+    )
     institution_kind: Literal["public", "private"] = Field(
-        "private", description="Public institutions are bound by constitutional law as well."
+        "private",
+        title="Kind of institution",
+        description="Public institutions are bound by constitutional law as well.",
     )
-    exam: str = Field(min_length=1, max_length=200, description="What the student sits.")
-    contact: str = Field(
-        min_length=3, max_length=200, description="Whom a student can write to or call."
+    exam: Text = Field(
+        min_length=1, max_length=200, title="Exam", description="What the student sits."
     )
-    stakes: Literal["practice", "low", "high"] = Field(description="What hangs on the exam.")
+    contact: Text = Field(
+        min_length=3,
+        max_length=200,
+        title="Contact",
+        description="Whom a student can write to or call.",
+    )
+    stakes: Literal["practice", "low", "high"] = Field(
+        title="Stakes",
+        description="What hangs on the exam; a policy file that is not for practice must be signed.",
+    )
     jurisdictions: tuple[Jurisdiction, ...] = Field(
-        (), description="Where the exam is sat; decides which packs of lint rules apply."
+        (),
+        max_length=20,
+        title="Jurisdictions",
+        description="Where the exam is sat; decides which packs of lint rules apply.",
     )
     languages: tuple[Language, ...] = Field(
-        ("en",), min_length=1, description="Languages in which the student's notice is given."
+        ("en",),
+        min_length=1,
+        max_length=20,
+        title="Languages",
+        description="Languages in which the student's notice is given.",
     )
     min_age: int = Field(
-        18, ge=13, le=99, description="Youngest student; under 18 a guardian consents as well."
+        18,
+        ge=13,
+        le=99,
+        title="Youngest student",
+        description="Youngest student; under 18 a guardian consents as well.",
+        json_schema_extra=AGE,
     )
-    dpia: str = Field(
-        "", max_length=300, description="Reference of the data protection impact assessment."
+    dpia: Text = Field(
+        "",
+        max_length=300,
+        title="Impact assessment",
+        description="Reference of the data protection impact assessment.",
     )
-    not_before: datetime | None = Field(None, description="Moment from which the policy holds.")
-    expires: datetime | None = Field(None, description="Moment after which the agent refuses it.")
+    not_before: datetime | None = Field(
+        None,
+        title="Holds from",
+        description="Moment from which the policy holds, with a time zone.",
+    )
+    expires: datetime | None = Field(
+        None,
+        title="Expires",
+        description="Moment after which the agent refuses it, with a time zone.",
+    )
     recipients: tuple[AgeRecipient, ...] = Field(
-        (), description="Who can open clips. Empty: keys are given when the exam starts."
+        (),
+        max_length=100,
+        title="Who can open clips",
+        description="Who can open clips. Empty: keys are given when the exam starts.",
     )
     show_flags: Literal["live", "at_end"] = Field(
-        "live", description="When the student sees their own flags."
+        "live",
+        title="Student sees flags",
+        description="When the student sees their own flags.",
     )
     purposes: dict[PurposeName, Purpose] = Field(
-        min_length=1, description="What the student is asked about, one question each."
+        min_length=1,
+        title="Purposes",
+        description="What the student is asked about, one question each.",
     )
     detectors: dict[Identifier, DetectorChoice] = Field(
-        min_length=1, description="The detector plug-ins that run."
+        min_length=1,
+        title="Detectors",
+        description="The detector plug-ins that run.",
     )
     rules: dict[KindName, RuleSettings] = Field(
-        min_length=1, description="When observations of a kind become a flag."
+        min_length=1,
+        title="Rules",
+        description="When observations of a kind become a flag.",
     )
-    clips: ClipSettings = Field(ClipSettings(), description="How much around a flag is kept.")
-    room_scan: RoomScan = Field(RoomScan(), description="The room scan, off by default.")
-    breaks: Breaks = Field(Breaks(), description="Breaks.")
-    review: Review = Field(Review(), description="Review by people.")
-    retention: Retention = Field(Retention(), description="How long data is kept.")
+    clips: ClipSettings = Field(
+        ClipSettings(), title="Clips", description="How much around a flag is kept."
+    )
+    room_scan: RoomScan = Field(
+        RoomScan(), title="Room scan", description="The room scan, off by default."
+    )
+    breaks: Breaks = Field(
+        Breaks(), title="Breaks", description="When the student may stop capture."
+    )
+    review: Review = Field(
+        Review(), title="Review", description="How people judge what was flagged."
+    )
+    retention: Retention = Field(
+        Retention(), title="Retention", description="How long each class of data is kept."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:
@@ -268,6 +515,8 @@ class Policy(Part):
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is None:
                 raise ValueError(f"{name} needs a time zone, for instance 2027-01-31T12:00:00Z")
+            if moment is not None and not YEARS[0] <= moment.year <= YEARS[1]:
+                raise ValueError(f"{name} must lie between the years {YEARS[0]} and {YEARS[1]}")
         if self.not_before and self.expires and self.expires <= self.not_before:
             raise ValueError("expires must be later than not_before")
         return self
