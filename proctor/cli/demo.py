@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,33 +82,36 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fetch_networks(quiet: bool) -> None:
-    """Get what can be had; what cannot is said by the plan in one line each."""
+    """Get the networks that can be had."""
     from models import registry
+    from proctor.cli.models import install_with_bar
     from proctor.pipeline.plugins import discover
 
     for plugin in discover().values():
         for name in (*plugin.models, *plugin.optional_models):
-            if registry.find(name) is None:
-                try:
-                    registry.install(name)
-                except registry.ModelError as error:
-                    if not quiet:
-                        print(f"{name}: {error}", file=sys.stderr)
+            if registry.find(name) is not None:
+                continue
+            # What cannot be had is said by the plan: what is not measured, and what mends it.
+            with suppress(registry.ModelError):
+                install_with_bar(registry.manifest()[name], quiet=quiet)
 
 
 def _recording(made: bool, quiet: bool) -> tuple[Path, Sequence[Scene], str]:
     """The sample exam where its clips can be had, else the recording that needs no download."""
     from models import registry
+    from proctor.cli import running
     from proctor.session import made_recording, sample_exam
 
     folder = registry.cache_dir()
     if not made:
         try:
-            return sample_exam.compose(folder), sample_exam.SCENES, SAMPLE
+            with running.step_bar("sample exam", quiet) as bar:
+                return sample_exam.compose(folder, bar), sample_exam.SCENES, SAMPLE
         except registry.ModelError as error:
             if not quiet:
                 print(f"The sample exam cannot be had here: {error}", file=sys.stderr)
-    return made_recording.make(folder), made_recording.SCENES, MADE
+    with running.step_bar("recording", quiet) as bar:
+        return made_recording.make(folder, bar), made_recording.SCENES, MADE
 
 
 def _open(page: Path) -> None:

@@ -99,7 +99,7 @@ def run_install(arguments: argparse.Namespace) -> int:
     code = DONE
     for name in names:
         try:
-            path = _install_with_bar(known[name], quiet=arguments.quiet)
+            path = install_with_bar(known[name], quiet=arguments.quiet)
         except registry.ModelError as error:
             print(_not_measured(known[name], error))
             code = MISSING
@@ -117,7 +117,8 @@ def _not_measured(model: Model, error: Exception) -> str:
     return f"{sentence} Until then not measured: {model.measures}."
 
 
-def _install_with_bar(model: Model, *, quiet: bool) -> str:
+def install_with_bar(model: Model, *, quiet: bool) -> str:
+    """Fetch one network with a progress bar; returns where it lies."""
     from tqdm import tqdm
 
     from models import registry

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,25 @@ class Progress:
 
     def close(self) -> None:
         self._bar.close()
+
+
+@contextmanager
+def step_bar(what: str, quiet: bool) -> Iterator[Callable[[float, float], None]]:
+    """A progress bar for a step that reports ``(done, total)``; drawn only while there is work."""
+    from tqdm import tqdm
+
+    with tqdm(
+        desc=what,
+        disable=True if quiet else None,
+        leave=False,
+        bar_format="{desc}: {percentage:3.0f}% |{bar}| {remaining} left",
+    ) as bar:
+
+        def report(done: float, total: float) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield report
 
 
 def flag_printer(as_json: bool, write: Callable[[str], None]) -> Callable[[FlagEvent], None]:
