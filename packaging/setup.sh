@@ -44,6 +44,8 @@ if [ "$what" = dev ]; then
     # Tests let espeak-ng speak, and open our clips with the age program that others wrote.
     command -v espeak-ng >/dev/null || missing="$missing espeak-ng"
     command -v age >/dev/null || missing="$missing age"
+    # They also watch for connections and kill the agent at every step, which needs strace.
+    [ "$(uname -s)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
 fi
 
 if [ -n "$missing" ]; then
