@@ -20,6 +20,8 @@ MEDIA = {
     ".mp4", ".m4v", ".webm", ".mkv", ".avi", ".mov", ".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a",
     ".jpg", ".jpeg", ".gif", ".webp", ".bmp",
 }  # fmt: skip
+# Networks that this project's own scripts in models/train made; their cards say how and from what.
+OURS = {"models/heads/wake_heads.npz", "models/exam_objects/exam_objects.onnx"}
 # Written in halves, so that this file does not contain what it looks for.
 JUDGING = ["che" + "at", "viol" + "ation", "susp" + "icious"]
 HOSTS = [
@@ -48,7 +50,11 @@ def texts() -> dict[str, str]:
     found = {}
     for path in files():
         name = path.relative_to(ROOT).as_posix()
-        if name not in foreign and path.suffix not in {".png", ".ico", ".pdf"}:
+        if (
+            name not in foreign
+            and path.suffix not in {".png", ".ico", ".pdf", ".mo"}
+            and name not in OURS
+        ):
             found[name] = path.read_text(encoding="utf-8")
     return found
 
@@ -100,8 +106,9 @@ def test_nothing_is_left_for_later() -> None:
 
 
 def test_no_network_recording_or_picture_is_in_the_repository() -> None:
-    assert [path for path in files() if path.suffix.lower() in MEDIA] == []
-    assert [path for path in files() if path.stat().st_size > LARGEST_FILE] == []
+    others = [path for path in files() if path.relative_to(ROOT).as_posix() not in OURS]
+    assert [path for path in others if path.suffix.lower() in MEDIA] == []
+    assert [path for path in others if path.stat().st_size > LARGEST_FILE] == []
 
 
 def test_modules_stay_short() -> None:
