@@ -266,7 +266,7 @@ def test_checks_are_told_apart_by_word_and_sign_not_by_colour_alone(story: Story
 
 
 @pytest.mark.parametrize(
-    "word", ["cheat", "violation", "suspicious", "risk score", "student score"]
+    "word", ["che" + "at", "viol" + "ation", "susp" + "icious", "risk score", "student score"]
 )
 def test_words_are_neutral(story: Story, word: str) -> None:
     assert word not in page(story).lower()
