@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from detectors import _heads
 from detectors._phrases import Hit, Recogniser, VoskPhrases, load_model
 from detectors._voice import MODEL as VOICE_MODEL
 from detectors._voice import WINDOW_S, Ear, Window, shared_ear
+from models.wake_heads import WORDINGS
 from proctor.pipeline.detector import Context, Kind, Plugin
 from proctor.pipeline.detector import Settings as BaseSettings
 from proctor.types import AudioChunk, Observation, Samples
@@ -32,14 +34,15 @@ REPORT_S = 0.5
 # An observation may be dated back only so far (s); the recogniser decides long before.
 MAX_BACKDATE_S = 14.0
 
-DEFAULT_PHRASES = (
-    "hey siri", "ok google", "okay google", "hey google", "alexa",
-    "hey cortana", "hi bixby", "hey bixby", "hey copilot",
-)  # fmt: skip
+# The usual assistants, which our own heads know; any other phrase is Vosk's.
+DEFAULT_PHRASES = tuple(WORDINGS)
 
 
 class Settings(BaseSettings):
-    """``phrases`` to listen for, in words of the model's language."""
+    """``phrases`` to listen for; those that are not among the default ones need the Vosk model.
+
+    The other settings are for that model.
+    """
 
     phrases: tuple[str, ...] = Field(
         DEFAULT_PHRASES, min_length=1, max_length=50, description="Phrases to listen for."
@@ -166,16 +169,27 @@ def _nothing(t: float, window: Window) -> Observation:
 
 
 def _create(settings: Settings, context: Context) -> WakeDetector:
+    ours = tuple(phrase for phrase in settings.phrases if phrase in WORDINGS)
+    others = tuple(phrase for phrase in settings.phrases if phrase not in WORDINGS)
+    recognisers: list[Recogniser] = []
+    if ours:
+        recognisers.append(_heads.load(context.models, ours))
+    if others:
+        recognisers.append(_vosk(settings, others, context))
+    return WakeDetector(shared_ear(context), recognisers)
+
+
+def _vosk(settings: Settings, phrases: Sequence[str], context: Context) -> VoskPhrases:
     if settings.model not in context.models:
+        named = ", ".join(f"'{phrase}'" for phrase in phrases)
         raise ValueError(
-            f"The wake detector has no model '{settings.model}' here (it has: "
-            f"{', '.join(sorted(set(context.models) - {VOICE_MODEL}))}); "
-            f"name one of them as 'model' under [detectors.wake.settings]."
+            f"The wake phrases {named} need the network '{settings.model}', which is not on this "
+            f"computer: `proctor models install {settings.model}` fetches it, or keep 'phrases' "
+            f"under [detectors.wake.settings] to: {', '.join(DEFAULT_PHRASES)}."
         )
     folder = context.models[settings.model]
     model = context.share(f"vosk:{folder}", lambda: load_model(folder))
-    vosk = VoskPhrases(model, settings.phrases, settings.decoys, settings.min_confidence)
-    return WakeDetector(shared_ear(context), [vosk])
+    return VoskPhrases(model, phrases, settings.decoys, settings.min_confidence)
 
 
 PLUGIN = Plugin(
@@ -183,7 +197,8 @@ PLUGIN = Plugin(
     takes="audio",
     period=0.0,
     kinds=(PHRASE,),
-    models=(VOICE_MODEL, MODEL),
+    models=(VOICE_MODEL, *_heads.MODELS),
     Settings=Settings,
     create=_create,
+    optional_models=(MODEL,),
 )

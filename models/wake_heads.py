@@ -36,8 +36,8 @@ WORDINGS: Mapping[str, str] = {
     "hey google": "hey google",
     "alexa": "alexa",
     "hey cortana": "hey cortana",
-    "hey bixby": "hey bixby",
     "hi bixby": "hey bixby",
+    "hey bixby": "hey bixby",
     "hey copilot": "hey copilot",
 }
 
@@ -128,5 +128,7 @@ class WakeHeads:
         for weights, bias in self._layers[:-1]:
             x = np.maximum(x @ weights + bias, 0.0)
         weights, bias = self._layers[-1]
-        scores: Floats = 1.0 / (1.0 + np.exp(-(x @ weights + bias)))
+        scores: Floats = 0.5 + 0.5 * np.tanh(
+            0.5 * (x @ weights + bias)
+        )  # a logistic that cannot overflow
         return scores

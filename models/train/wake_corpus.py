@@ -25,14 +25,15 @@ HEADS = tuple(wake_texts.PHRASES)
 NEGATIVE = -1
 
 # Utterances a phrase, and negative texts. "learn" families are trained on; "tune" chooses the
-# thresholds; "judge" is only ever measured.
+# thresholds; "judge" is only ever measured. "talk" is ordinary talk, without near-misses, by Pico.
 SHARES: dict[str, tuple[str, int, int]] = {
     "espeak": ("learn", 160, 1600),
     "flite": ("learn", 80, 900),
     "festival": ("learn", 15, 60),
     "hibari": ("learn", 200, 4000),
-    "kokoro": ("learn", 50, 150),
+    "kokoro": ("learn", 24, 40),
     "pico": ("tune", 80, 1200),
+    "talk": ("talk", 0, 3000),
     "joe": ("judge", 50, 400),
 }
 
@@ -58,8 +59,15 @@ def _voice(family: str, hibari: wake_voices.Hibari) -> Say:
         "flite": wake_voices.flite,
         "festival": wake_voices.festival,
         "pico": wake_voices.pico,
+        "talk": wake_voices.pico,
     }
     return plain[family]
+
+
+def _text(family: str, label: int, words: list[str], rng: np.random.Generator) -> str:
+    if label != NEGATIVE:
+        return wake_texts.wording(HEADS[label], rng)
+    return wake_texts.talk(words, rng) if family == "talk" else wake_texts.negative(words, rng)
 
 
 def speak(family: str, folder: Path) -> Path:
@@ -75,11 +83,7 @@ def speak(family: str, folder: Path) -> Path:
     sounds, texts, start = [], [], time.monotonic()
     for number, label in enumerate(labels):
         rng = np.random.default_rng((SEED, zlib.crc32(family.encode()), number))
-        text = (
-            wake_texts.negative(words, rng)
-            if label == NEGATIVE
-            else wake_texts.wording(HEADS[label], rng)
-        )
+        text = _text(family, label, words, rng)
         sound = say(text, rng)
         peak = float(np.abs(sound).max(initial=1e-6))
         sounds.append(np.round(sound / peak * 30000).astype(np.int16))

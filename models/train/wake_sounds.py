@@ -22,11 +22,18 @@ def mouth(sound: Sound, rng: Rng) -> Sound:
     return resample(sound, float(rng.uniform(0.82, 1.2))) if rng.random() < 0.75 else sound
 
 
+def _quick_length(n: int) -> int:
+    """The next length, at least ``n``, that is quick to transform: 1 or 1.5 times a power of 2."""
+    power = 1 << (n - 1).bit_length()
+    return power * 3 // 4 if n <= power * 3 // 4 else power
+
+
 def coloured(n: int, slope: float, rng: Rng) -> Sound:
     """Noise whose amplitude falls with frequency to the power of ``slope`` (0 white, 1 brown)."""
-    spectrum = np.fft.rfft(rng.normal(size=n))
+    size = _quick_length(n)
+    spectrum = np.fft.rfft(rng.standard_normal(size, np.float32))
     spectrum /= np.maximum(np.arange(len(spectrum)), 8.0) ** slope
-    return _unit(np.fft.irfft(spectrum, n))
+    return _unit(np.fft.irfft(spectrum, size)[:n])
 
 
 def _unit(sound: np.ndarray) -> Sound:
@@ -124,7 +131,7 @@ def room(sound: Sound, rng: Rng) -> Sound:
     impulse[0] = 1.0
     for delay in rng.integers(int(0.001 * RATE), int(0.02 * RATE), size=6):
         impulse[delay] += rng.uniform(-0.4, 0.4)
-    size = 1 << (len(sound) + n).bit_length()  # powers of two are quick to transform
+    size = _quick_length(len(sound) + n)
     wet = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(impulse, size), size)
     heard: Sound = wet[: len(sound)].astype(np.float32)
     return heard
@@ -132,12 +139,13 @@ def room(sound: Sound, rng: Rng) -> Sound:
 
 def microphone(sound: Sound, rng: Rng) -> Sound:
     """A microphone's band and tilt: high-pass, low-pass and up to 4 dB an octave."""
-    spectrum = np.fft.rfft(sound)
-    hertz = np.maximum(np.fft.rfftfreq(len(sound), 1 / RATE), 20.0)
+    size = _quick_length(len(sound))
+    spectrum = np.fft.rfft(sound, size)
+    hertz = np.maximum(np.fft.rfftfreq(size, 1 / RATE), 20.0)
     low, high = float(rng.uniform(30, 300)), float(rng.choice((3400, 5000, 7000, 9000)))
     gain = 1 / np.sqrt(1 + (low / hertz) ** 4) / np.sqrt(1 + (hertz / high) ** 12)
     gain *= (hertz / 1000.0) ** (float(rng.uniform(-4, 4)) / 6.02)
-    return np.fft.irfft(spectrum * gain, len(sound)).astype(np.float32)
+    return np.fft.irfft(spectrum * gain, size)[: len(sound)].astype(np.float32)
 
 
 def codec(sound: Sound, rng: Rng) -> Sound:

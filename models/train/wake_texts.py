@@ -148,6 +148,13 @@ def negative(words: list[str], rng: np.random.Generator) -> str:
     return text if not holds_phrase(text) else sentence(rng)
 
 
+def talk(words: list[str], rng: np.random.Generator) -> str:
+    """One or two ordinary sentences or word salads, with no near-miss put in on purpose."""
+    parts = [sentence(rng) if rng.random() < 0.6 else word_salad(words, rng) for _ in range(2)]
+    text = ", ".join(parts)
+    return text if not holds_phrase(text) else talk(words, rng)
+
+
 def holds_phrase(text: str) -> bool:
     """Whether a text contains one of the phrases by chance of joining ("okay" + "google")."""
     plain = f" {text.replace(',', '')} "
