@@ -1,19 +1,33 @@
-"""From a preset's name or a TOML file to a checked :class:`Policy`."""
+"""From a preset's name or a file to a checked :class:`Policy`.
+
+What is read may come from a stranger: its size is bounded before it is parsed, and whatever is wrong
+with it ends in one printable sentence.
+"""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from policies import sign
 from policies.errors import PolicyError
+from policies.lines import line_of
 from policies.schema import Policy
 
 # A real policy is a few kilobytes; a larger file is a mistake or an attack on the parser.
-MAX_BYTES = 1_000_000
+MAX_BYTES = 256_000
+# rules."face.absent".on is three deep; a plug-in's setting four.
+MAX_DEPTH = 8
+# tomllib's time and memory grow with the square of a dotted key's parts: one of 128,000 takes all the
+# memory there is. A dotted key stands on one line, and no line of a policy has this many dots.
+MAX_DOTS = 200
+# Longest stretch of a file's own words inside an error sentence.
+MAX_QUOTE = 200
+BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def preset_names() -> list[str]:
@@ -25,45 +39,124 @@ def preset_names() -> list[str]:
 
 
 def read(name_or_path: str) -> tuple[Policy, bytes]:
-    """The policy under a preset's name or at a path, with its exact bytes.
+    """The policy under a preset's name or at a path, with the exact bytes of its TOML.
 
-    Raises :class:`PolicyError` with the file, key and line when it is not usable.
+    A signed envelope is opened *without* looking at its signatures, so that anyone can read what is
+    in it; what runs an exam asks ``proctor.session.trust`` instead. Raises :class:`PolicyError` with
+    the file, key and line when the policy is not usable.
     """
+    raw = read_bytes(name_or_path)
+    where = describe(name_or_path)
+    if is_envelope(raw):
+        raw = payload_of(raw, where)
+    return parse(raw, where), raw
+
+
+def read_bytes(name_or_path: str) -> bytes:
+    """The bytes of a preset, or of a file (a TOML policy or an envelope), of bounded size."""
     if name_or_path in preset_names():
-        raw = (resources.files("policies") / "presets" / f"{name_or_path}.toml").read_bytes()
-        return parse(raw, f"preset {name_or_path}"), raw
-    path = Path(name_or_path)
+        return (resources.files("policies") / "presets" / f"{name_or_path}.toml").read_bytes()
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise PolicyError(f"The policy {path} is larger than {MAX_BYTES // 1000} kB.")
-        raw = path.read_bytes()
-    except OSError as error:
+        with Path(name_or_path).open("rb") as file:
+            raw = file.read(sign.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PolicyError(
-            f"There is no policy '{name_or_path}' ({error.strerror}). Give a file, or one of the "
+            f"There is no policy '{printable(name_or_path)}' ({reason}). Give a file, or one of the "
             f"presets: {', '.join(preset_names())}."
         ) from error
-    return parse(raw, str(path)), raw
+    limit = sign.MAX_BYTES if is_envelope(raw) else MAX_BYTES
+    if len(raw) > limit:
+        raise PolicyError(
+            f"The policy {printable(name_or_path)} is larger than {limit // 1000} kB; no policy is."
+        )
+    return raw
+
+
+def describe(name_or_path: str) -> str:
+    """How error sentences name a policy."""
+    return f"preset {name_or_path}" if name_or_path in preset_names() else printable(name_or_path)
+
+
+def is_envelope(raw: bytes) -> bool:
+    """Whether these are the bytes of a signed envelope (JSON) and not of TOML."""
+    return raw.lstrip(b" \t\r\n").startswith(b"{")
+
+
+def payload_of(raw: bytes, where: str) -> bytes:
+    """The policy in an envelope whose signatures were *not* checked."""
+    try:
+        payload, kind, _ = sign.inspect(raw)
+    except PolicyError as error:
+        raise PolicyError(f"The policy {where}: {error}") from error
+    if kind != sign.PAYLOAD_TYPE:
+        raise PolicyError(f"The envelope {where} holds '{printable(kind)}', which is no policy.")
+    return payload
 
 
 def parse(raw: bytes, where: str) -> Policy:
     """Check the bytes of a policy; ``where`` names them in error sentences."""
+    text, document = document_of(raw, where)
     try:
-        text = raw.decode("utf-8")
-        document = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"The policy {where} is not UTF-8 text (byte {error.start}).") from error
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"The policy {where} is not valid TOML: {error}.") from error
-    except RecursionError as error:
-        raise PolicyError(f"The policy {where} is nested too deeply to be a policy.") from error
-    try:
-        # JSON mode, so that a TOML array may fill a tuple while everything else stays strict.
         return Policy.model_validate(_tuples(document))
     except ValidationError as error:
         raise PolicyError(_sentence(error, text, where)) from error
 
 
+def document_of(raw: bytes, where: str) -> tuple[str, dict[str, Any]]:
+    """The text and the tables of a TOML file that may not be a policy yet."""
+    if len(raw) > MAX_BYTES:
+        raise PolicyError(
+            f"The policy {where} is larger than {MAX_BYTES // 1000} kB; no policy is."
+        )
+    if raw.startswith(BYTE_ORDER_MARKS):
+        raise PolicyError(
+            f"The policy {where} begins with a byte-order mark; save it as UTF-8 without one."
+        )
+    try:
+        text = raw.decode("utf-8")
+        if any(line.count(".") > MAX_DOTS for line in text.split("\n")):
+            raise PolicyError(_too_deep(where))
+        document = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"The policy {where} is not UTF-8 text (byte {error.start}).") from error
+    except RecursionError as error:
+        raise PolicyError(_too_deep(where)) from error
+    except ValueError as error:  # TOMLDecodeError is one; a number of 5000 digits raises another
+        raise PolicyError(
+            f"The policy {where} is not valid TOML: {printable(str(error)).rstrip('.')}."
+        ) from error
+    if _depth(document) > MAX_DEPTH:
+        raise PolicyError(_too_deep(where))
+    return text, document
+
+
+def printable(text: str) -> str:
+    """A stranger's words for use in a sentence: one line, nothing a terminal would obey, not long."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_QUOTE])
+    return shown if len(text) <= MAX_QUOTE else f"{shown}…"
+
+
+def _too_deep(where: str) -> str:
+    return f"The policy {where} is nested too deeply to be a policy."
+
+
+def _depth(document: object) -> int:
+    """How deep tables and lists stand in each other; counts without recursion, and stops early."""
+    depth, level = 0, [document]
+    while level and depth <= MAX_DEPTH:
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+        depth += 1
+    return depth
+
+
 def _tuples(value: object) -> object:
+    """Lists as tuples, which the frozen model holds; a plug-in's settings stay as they are."""
     if isinstance(value, dict):
         return {k: v if k == "settings" else _tuples(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -72,29 +165,16 @@ def _tuples(value: object) -> object:
 
 
 def _sentence(error: ValidationError, text: str, where: str) -> str:
-    first = error.errors()[0]
+    errors = error.errors(include_url=False, include_context=False)
+    first = errors[0]
     keys = [str(part) for part in first["loc"] if part != "[key]"]
-    line = _line_of(text, keys)
+    line = line_of(text, keys)
     at = f", line {line}" if line else ""
-    key = ".".join(keys) or "the file"
+    key = printable(".".join(keys)) or "the file"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "there is no such key"
     elif first["type"] == "missing":
         message = "is needed and missing"
-    more = f" ({len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
-    return f"The policy {where}{at}: {key}: {message}{more}."
-
-
-def _line_of(text: str, keys: list[str]) -> int | None:
-    """The line where the deepest key of ``keys`` that the file has is written."""
-    lines = text.splitlines()
-    for key in reversed(keys):
-        pattern = re.compile(
-            rf"^\s*(?:\[{{1,2}}[^\]]*)?[\"']?{re.escape(key)}[\"']?\s*(?:=|\]|\.)"
-            rf"|^\s*\[.*\.[\"']?{re.escape(key)}[\"']?\]"
-        )
-        for number, line in enumerate(lines, start=1):
-            if pattern.search(line):
-                return number
-    return None
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"The policy {where}{at}: {key}: {printable(message).rstrip('.')}{more}."
