@@ -39,7 +39,7 @@ class HeadPhrases:
         self._phrase = [named.get(name, "") for name in heads.names]
         wanted = np.array([bool(phrase) for phrase in self._phrase])
         self._limits = np.where(wanted, heads.thresholds, np.inf)
-        self._start()
+        self.reset()
 
     def _start(self) -> None:
         # Before a stretch the heads imagine a quiet room, as they did when they were trained.
