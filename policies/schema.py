@@ -39,7 +39,7 @@ MINUTES: dict[str, Any] = {"unit": "min"}
 HOURS: dict[str, Any] = {"unit": "h"}
 DAYS: dict[str, Any] = {"unit": "days"}
 AGE: dict[str, Any] = {"unit": "years"}
-SCORE: dict[str, Any] = {"unit": "score, 0 to 1"}
+SCORE: dict[str, Any] = {"unit": "score"}
 
 # Characters that change the order or the look of what stands around them, or cannot be seen.
 _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}

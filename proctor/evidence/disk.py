@@ -68,6 +68,17 @@ def write_whole(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Like :func:`write_whole`, for a file that must not be there yet (:class:`FileExistsError`)."""
+    # The name is taken first, so that two programs cannot both believe it is theirs.
+    path.open("xb").close()
+    try:
+        write_whole(path, data)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """Create ``path`` readable by its owner alone; raises :class:`FileExistsError` where it exists."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
