@@ -98,36 +98,34 @@ def parse(raw: bytes, where: str) -> Policy:
     """Check the bytes of a policy; ``where`` names them in error sentences."""
     text, document = document_of(raw, where)
     try:
-        return Policy.model_validate(_tuples(document))
+        return Policy.model_validate(as_tuples(document))
     except ValidationError as error:
-        raise PolicyError(_sentence(error, text, where)) from error
+        raise PolicyError(sentence_of(error, text, f"policy {where}")) from error
 
 
-def document_of(raw: bytes, where: str) -> tuple[str, dict[str, Any]]:
-    """The text and the tables of a TOML file that may not be a policy yet."""
+def document_of(raw: bytes, where: str, what: str = "policy") -> tuple[str, dict[str, Any]]:
+    """The text and the tables of a TOML file that need not be valid otherwise; ``what`` it should be."""
     if len(raw) > MAX_BYTES:
-        raise PolicyError(
-            f"The policy {where} is larger than {MAX_BYTES // 1000} kB; no policy is."
-        )
+        raise PolicyError(f"The {what} {where} is larger than {MAX_BYTES // 1000} kB; none is.")
     if raw.startswith(BYTE_ORDER_MARKS):
         raise PolicyError(
-            f"The policy {where} begins with a byte-order mark; save it as UTF-8 without one."
+            f"The {what} {where} begins with a byte-order mark; save it as UTF-8 without one."
         )
     try:
         text = raw.decode("utf-8")
         if any(line.count(".") > MAX_DOTS for line in text.split("\n")):
-            raise PolicyError(_too_deep(where))
+            raise PolicyError(f"The {what} {where} is nested too deeply to be one.")
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise PolicyError(f"The policy {where} is not UTF-8 text (byte {error.start}).") from error
+        raise PolicyError(f"The {what} {where} is not UTF-8 text (byte {error.start}).") from error
     except RecursionError as error:
-        raise PolicyError(_too_deep(where)) from error
+        raise PolicyError(f"The {what} {where} is nested too deeply to be one.") from error
     except ValueError as error:  # TOMLDecodeError is one; a number of 5000 digits raises another
         raise PolicyError(
-            f"The policy {where} is not valid TOML: {printable(str(error)).rstrip('.')}."
+            f"The {what} {where} is not valid TOML: {printable(str(error)).rstrip('.')}."
         ) from error
     if _depth(document) > MAX_DEPTH:
-        raise PolicyError(_too_deep(where))
+        raise PolicyError(f"The {what} {where} is nested too deeply to be one.")
     return text, document
 
 
@@ -135,10 +133,6 @@ def printable(text: str) -> str:
     """A stranger's words for use in a sentence: one line, nothing a terminal would obey, not long."""
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_QUOTE])
     return shown if len(text) <= MAX_QUOTE else f"{shown}…"
-
-
-def _too_deep(where: str) -> str:
-    return f"The policy {where} is nested too deeply to be a policy."
 
 
 def _depth(document: object) -> int:
@@ -155,16 +149,17 @@ def _depth(document: object) -> int:
     return depth
 
 
-def _tuples(value: object) -> object:
+def as_tuples(value: object) -> object:
     """Lists as tuples, which the frozen model holds; a plug-in's settings stay as they are."""
     if isinstance(value, dict):
-        return {k: v if k == "settings" else _tuples(v) for k, v in value.items()}
+        return {k: v if k == "settings" else as_tuples(v) for k, v in value.items()}
     if isinstance(value, list):
-        return tuple(_tuples(v) for v in value)
+        return tuple(as_tuples(v) for v in value)
     return value
 
 
-def _sentence(error: ValidationError, text: str, where: str) -> str:
+def sentence_of(error: ValidationError, text: str, what: str) -> str:
+    """The first thing that is wrong with ``what`` (such as "policy exam.toml"), and where it stands."""
     errors = error.errors(include_url=False, include_context=False)
     first = errors[0]
     keys = [str(part) for part in first["loc"] if part != "[key]"]
@@ -177,4 +172,4 @@ def _sentence(error: ValidationError, text: str, where: str) -> str:
     elif first["type"] == "missing":
         message = "is needed and missing"
     more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"The policy {where}{at}: {key}: {printable(message).rstrip('.')}{more}."
+    return f"The {what}{at}: {key}: {printable(message).rstrip('.')}{more}."

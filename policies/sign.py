@@ -39,16 +39,39 @@ def envelope(payload: bytes, payload_type: str, keys: Sequence[Ed25519PrivateKey
     """``payload`` in an envelope signed by every one of ``keys`` (at least one)."""
     if not keys:
         raise ValueError("an envelope needs at least one signature")
-    signed = pae(payload_type, payload)
+    return _write(payload, payload_type, _sign(pae(payload_type, payload), keys))
+
+
+def add_signatures(raw: bytes, keys: Sequence[Ed25519PrivateKey]) -> bytes:
+    """The envelope ``raw`` with the signatures of ``keys`` beside those that it has.
+
+    Those are kept as they are and not checked. Raises :class:`SignatureError` when ``raw`` is no
+    envelope, or one of ``keys`` signed it already or is given twice: a key counts once.
+    """
+    payload, kind, signatures = _parse(raw)
+    signed = pae(kind, payload)
+    there = {name for name, _ in signatures}
+    for key in keys:
+        public = key.public_key()
+        if key_id(public) in there or any(_fits(public, s, signed) for _, s in signatures):
+            raise SignatureError(
+                f"The key {key_id(public)[:16]} signed it already; it counts once."
+            )
+        there.add(key_id(public))
+    return _write(payload, kind, [*signatures, *_sign(signed, keys)])
+
+
+def _sign(signed: bytes, keys: Sequence[Ed25519PrivateKey]) -> list[tuple[str, bytes]]:
+    return [(key_id(key.public_key()), key.sign(signed)) for key in keys]
+
+
+def _write(payload: bytes, payload_type: str, signatures: Sequence[tuple[str, bytes]]) -> bytes:
     document = {
         "payload": base64.b64encode(payload).decode("ascii"),
         "payloadType": payload_type,
         "signatures": [
-            {
-                "keyid": key_id(key.public_key()),
-                "sig": base64.b64encode(key.sign(signed)).decode("ascii"),
-            }
-            for key in keys
+            {"keyid": name, "sig": base64.b64encode(signature).decode("ascii")}
+            for name, signature in signatures
         ],
     }
     return json.dumps(document, indent=1).encode("ascii") + b"\n"
