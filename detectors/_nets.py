@@ -38,6 +38,8 @@ SAME_FACE_IOU = 0.3
 # (docs/detectors/faces.md).
 LIFT = np.round(255.0 * (np.arange(256) / 255.0) ** 0.4).astype(np.uint8)
 LIFT_BLUR = 0.8
+# A face that YuNet contradicted is not believed again in the same place for this many seconds.
+DOUBT_S = 3.0
 # A second look cuts out this many face widths around the face, into a square of CLOSE_SIDE pixels:
 # the face is then about 80 px wide, where YuNet is surest of itself.
 CLOSE_WIDTHS = 3.2
@@ -102,6 +104,7 @@ class FaceMesh:
         self._last_ms = 0
         self._offset_ms: int | None = None
         self._lifted = False
+        self._doubted: tuple[float, Box] | None = None
 
     def acquire(self) -> FaceMesh:
         """One more detector uses it; loads the network for the first."""
@@ -125,6 +128,12 @@ class FaceMesh:
             self._task = _make_landmarker(self._model)
             self._forget()
 
+    def doubt(self, t: float, box: Box) -> None:
+        """What was seen at ``box`` is no face (a print on a shirt, say): look for another one."""
+        if self._task is not None:
+            self.reset()
+            self._doubted = t, box
+
     def look(self, frame: Frame) -> FaceView | None:
         """The face in ``frame``, or ``None``. Needs about 60 px of face width."""
         if self._image is not frame.image:
@@ -147,9 +156,17 @@ class FaceMesh:
             )
             result = self._task.detect_for_video(picture, self._stamp(frame.t))
             if result.face_landmarks:
-                self._lifted = lifted
-                return _view(result, frame.image.shape[1], frame.image.shape[0])
+                view = _view(result, frame.image.shape[1], frame.image.shape[0])
+                if not self._is_doubted(frame.t, view.box):
+                    self._lifted = lifted
+                    return view
         return None
+
+    def _is_doubted(self, t: float, box: Box) -> bool:
+        if self._doubted is None:
+            return False
+        since, wrong = self._doubted
+        return 0.0 <= t - since <= DOUBT_S and iou(box, wrong) > SAME_FACE_IOU
 
     def _stamp(self, t: float) -> int:
         """Strictly rising milliseconds, whatever the data's time does (the task insists on it)."""

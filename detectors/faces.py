@@ -22,7 +22,7 @@ from detectors._nets import (
     lift,
     shrink,
 )
-from detectors._others import MAYBE, Others
+from detectors._others import MAYBE, SURE, Others, overlaps, without_prints
 from proctor.pipeline.detector import Context, Kind, Plugin
 from proctor.pipeline.detector import Settings as BaseSettings
 from proctor.types import Box, Frame, Image, Observation
@@ -103,6 +103,9 @@ class Faces:
         grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         view = self._mesh.look(sample)
         found = self._find(t, image, small, grey, view)
+        if view is not None and found and _contradicted(view.box, found):
+            self._mesh.doubt(t, view.box)
+            view = None
         best = max((face.score for face in found or ()), default=0.0)
         if view is None and best < FACE_SCORE:
             blind = self._blind(grey)
@@ -129,7 +132,9 @@ class Faces:
         found = self._finder.find(small, MAYBE)
         if view is None and max((face.score for face in found), default=0.0) < FACE_SCORE:
             found = self._finder.find(lift(small), MAYBE)
-        own = view.box if view is not None else _largest(found)
+        found = without_prints(found)
+        seen = view is not None and not _contradicted(view.box, found)
+        own = view.box if view is not None and seen else _largest(found)
         other = self._others.look(t, image, grey, found, own)
         self._several = (other.score, other.reason, other.box) if other else (0.0, "", None)
         return found
@@ -179,6 +184,15 @@ def _absent(t: float, view: FaceView | None, found: list[Found]) -> Observation:
     # Half certain is not absent: profiles, bowed heads and faces half out of view score 0.3-0.6.
     score = 1.0 - min(1.0, best.score / FACE_SCORE)
     return Observation(t, ABSENT, score, NAME, best.box, reason=f"a face at {best.score:.2f}")
+
+
+def _contradicted(box: Box, found: list[Found]) -> bool:
+    """Whether YuNet sees nothing where the landmarker sees a face, but surely one elsewhere.
+
+    The landmarker can take a printed face or a pattern for one, above all in poor light.
+    """
+    here = any(overlaps(face.box, box) for face in found)
+    return not here and any(face.score >= SURE for face in found)
 
 
 def _largest(found: list[Found]) -> Box | None:

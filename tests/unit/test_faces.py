@@ -281,6 +281,17 @@ def test_honest_people_alone_are_not_flagged(media: Path, nets: dict[str, Path],
     assert flags(nets, recorded(media / "video" / clip, loop_s=5.5)) == []
 
 
+def test_a_skull_on_a_shirt_is_nobody_in_poor_light(media: Path, nets: dict[str, Path]) -> None:
+    noise = np.random.default_rng(0)
+    dim = (
+        replace(
+            f, image=np.clip(f.image * 0.2 + noise.normal(0, 4, f.image.shape), 0, 255).astype("u1")
+        )
+        for f in recorded(media / "video" / "asl" / "again.mkv", loop_s=5.5)
+    )
+    assert flags(nets, dim) == []
+
+
 def test_an_empty_room_is_flagged_with_a_sentence(media: Path, nets: dict[str, Path]) -> None:
     clip = media / "video" / "intel_preview" / "people-detection.gif"
     raised = flags(nets, recorded(clip, loop_s=7.0))
