@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.session.plan import make_plan
     from proctor.session.session import FPS, Session, choose_recipients, require_some_sensor
 
-    plan = make_plan(arguments.policy)
+    plan = make_plan(arguments.policy, roots=arguments.root)
     recipients = choose_recipients(plan, arguments.recipient)
     running.print_not_measured(plan, arguments.quiet)
     answers = running.get_consent(plan, arguments.consent)

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.session.plan import make_plan
     from proctor.session.session import Session, choose_recipients, require_some_sensor
 
-    plan = make_plan(arguments.policy)
+    plan = make_plan(arguments.policy, roots=arguments.root)
     recording = Recording.open(arguments.recording)
     recipients = choose_recipients(plan, arguments.recipient)
     running.print_not_measured(plan, arguments.quiet)

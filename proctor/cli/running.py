@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
 def add_session_options(parser: argparse.ArgumentParser) -> None:
     """Options of every command that runs a session."""
-    parser.add_argument("--policy", default="standard", help="a preset's name or a policy file")
+    parser.add_argument(
+        "--policy",
+        default="standard",
+        help="a preset's name, a practice policy file, or a signed policy (.dsse)",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="root file of the institution that signed the policy (default: those installed here)",
+    )
     parser.add_argument("--case", type=Path, required=True, help="new folder for the case")
     parser.add_argument(
         "--consent",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from models import registry
-from policies import load
-from policies.errors import PolicyError
 from policies.schema import Policy, PurposeName
 from proctor.errors import InputError, MissingError
 from proctor.pipeline.detector import Context, Kind, Plugin, Settings
 from proctor.pipeline.plugins import Plugins, discover
 from proctor.pipeline.runner import Station
+from proctor.session.trust import read_trusted
 
 SENSOR: Mapping[str, PurposeName] = {"frame": "camera", "audio": "microphone"}
 
@@ -53,6 +53,8 @@ class Plan:
     policy_bytes: bytes
     choices: tuple[Choice, ...]
     not_measured: tuple[NotMeasured, ...]
+    # The institution's own envelope; ``None`` for a preset or a practice file, which nobody signed.
+    policy_envelope: bytes | None = None
 
     @property
     def kinds(self) -> list[Kind]:
@@ -70,7 +72,7 @@ class Plan:
             if c.plugin.takes in sensors
         )
         kept = tuple(c for c in self.choices if c.plugin.takes not in sensors)
-        return Plan(self.policy, self.policy_bytes, kept, self.not_measured + gone)
+        return replace(self, choices=kept, not_measured=self.not_measured + gone)
 
     def model_digests(self) -> dict[str, str]:
         """SHA-256 of every network file that this session uses, by manifest name."""
@@ -107,15 +109,16 @@ def make_plan(
     *,
     plugins: Mapping[str, Plugin] | None = None,
     require_all: bool = True,
+    roots: Sequence[Path] = (),
+    now: datetime | None = None,
 ) -> Plan:
-    """Read a policy (preset name or file) and check it against this machine.
+    """Read a policy (preset name, practice file or signed envelope) and check it against this machine.
 
+    ``roots`` and ``now`` are those of :func:`proctor.session.trust.read_trusted`.
     ``require_all=False`` is for practice runs: a missing network is then never a reason to stop.
     """
-    try:
-        policy, raw = load.read(policy_name)
-    except PolicyError as error:
-        raise InputError(str(error)) from error
+    trusted = read_trusted(policy_name, roots, now=now)
+    policy = trusted.policy
     known = discover() if plugins is None else plugins
     _check_names(policy, known)
     choices: list[Choice] = []
@@ -141,7 +144,7 @@ def make_plan(
                 f"The policy '{policy.id}' requires the detector '{name}', but {why}. {mend}"
             )
         missing.append(NotMeasured(name, tuple(k.name for k in plugin.kinds), why, mend))
-    return Plan(policy, raw, tuple(choices), tuple(missing))
+    return Plan(policy, trusted.payload, tuple(choices), tuple(missing), trusted.envelope)
 
 
 def _check_names(policy: Policy, known: Mapping[str, Plugin]) -> None:

@@ -107,7 +107,8 @@ class Session:
         try:
             self.case = Case.create(
                 folder,
-                policy_envelope=envelope(plan.policy_bytes, PAYLOAD_TYPE, [local_signing_key()]),
+                policy_envelope=plan.policy_envelope
+                or envelope(plan.policy_bytes, PAYLOAD_TYPE, [local_signing_key()]),
                 consent=self._consent(answers, recipients),
                 wall=self._wall,
             )
