@@ -93,7 +93,7 @@ def _before(view: View) -> Iterable[Hit]:
 )
 def _practice(view: View) -> Iterable[Hit]:
     # With recipients written in, somebody else gets to see them; without, they stay a demonstration.
-    if not view.real and view.asks("clips") and view.policy.recipients:
+    if not (view.real or view.asks("research")) and view.asks("clips") and view.policy.recipients:
         yield Hit(("purposes", "clips"), "A practice exam sends clips to others.")
 
 

@@ -193,4 +193,18 @@ def _undetected(view: View) -> Iterable[Hit]:
             yield Hit(("rules", kind), f"The detector {makers[0]}, which measures {kind}, is off.")
 
 
+@_pack.error(
+    "rule for something that no detector reports",
+    "Most often a slip of the pen; the agent refuses to start such an exam.",
+    "POLICY P1",
+    "Correct the name; `proctor plugin list` shows what can be reported.",
+)
+def _unknown(view: View) -> Iterable[Hit]:
+    known = set().union(*(kinds for _, kinds in BUILT_IN.values()))
+    foreign = any(name not in BUILT_IN for name in view.policy.detectors)
+    for kind in view.policy.rules:
+        if kind not in known and not foreign and not _INFERS.search(kind):
+            yield Hit(("rules", kind), f"No detector of this policy reports {kind}.")
+
+
 RULES = _pack.rules
