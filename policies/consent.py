@@ -14,17 +14,37 @@ from pathlib import Path
 from typing import Any
 
 from policies.errors import GrantError, PolicyError
-from policies.schema import Policy, PurposeName
+from policies.schema import Language, Policy, PurposeName
+from policies.texts import mark, texts
+from policies.texts.words import BASES, STATEMENTS
 
+# Asked again at the moment itself: a general yes before is never enough (rule R2).
+ASKED_AT_ITS_MOMENT: frozenset[PurposeName] = frozenset({"room_scan"})
+# Never of somebody who may be under 18 (rule C6).
+BIOMETRIC: frozenset[PurposeName] = frozenset({"identity", "identity_retention"})
+ADULT = 18
+GUARDIAN_QUESTION = mark("If you are under 18: does your parent or guardian say yes, too?")
+# In English; `question` gives them in the language of the student.
 QUESTIONS: Mapping[PurposeName, str] = {
-    "camera": "May this exam use your camera? Pictures stay in this computer's memory.",
-    "microphone": "May this exam use your microphone? Sound stays in this computer's memory.",
-    "clips": "May short clips around flagged moments be kept, sealed for a human proctor?",
-    "identity": "May this computer compare your face with the one at the start? It stays in memory.",
-    "room_scan": "May a sweep of your room be filmed and sealed for the people named in the policy?",
-    "identity_retention": "May the data of the identity check be kept until the date named?",
-    "research": "May researchers use sealed copies of your flagged moments until the date named?",
+    "camera": mark("May this exam use your camera? Pictures stay in this computer's memory."),
+    "microphone": mark("May this exam use your microphone? Sound stays in this computer's memory."),
+    "clips": mark("May short clips around flagged moments be kept, sealed for a human proctor?"),
+    "identity": mark(
+        "May this computer compare your face with the one at the start? It stays in memory."
+    ),
+    "room_scan": mark(
+        "May a sweep of your room be filmed and sealed for the people named in the policy?"
+    ),
+    "identity_retention": mark("May the data of the identity check be kept until the date named?"),
+    "research": mark(
+        "May researchers use sealed copies of your flagged moments until the date named?"
+    ),
 }
+
+
+def question(purpose: PurposeName, lang: str = "en") -> str:
+    """The question about one purpose in one of the five languages."""
+    return texts(lang).say(QUESTIONS[purpose])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +53,25 @@ class Answers:
 
     granted: Mapping[PurposeName, bool]
     how: str
+    language: Language = "en"
+    # What a guardian said; ``None`` where nobody under 18 may sit the exam.
+    guardian: bool | None = None
 
-    def text_sha256(self) -> str:
-        """Hash of the questions as they were put."""
-        text = "\n".join(QUESTIONS[name] for name in sorted(self.granted))
-        return hashlib.sha256(text.encode()).hexdigest()
+    def text_sha256(self, policy: Policy | None = None) -> str:
+        """Hash of the questions and notices as they were put, in the language in which they were."""
+        put = [put_to_student(policy, name, self.language) for name in sorted(self.granted)]
+        if self.guardian is not None:
+            put.append(texts(self.language).say(GUARDIAN_QUESTION))
+        return hashlib.sha256("\n".join(put).encode()).hexdigest()
+
+
+def put_to_student(policy: Policy | None, purpose: PurposeName, lang: str = "en") -> str:
+    """The question about ``purpose``, or the notice where its legal basis is not consent (rule C1)."""
+    basis = policy.purposes[purpose].basis if policy and purpose in policy.purposes else "consent"
+    if basis == "consent":
+        return question(purpose, lang)
+    t = texts(lang)
+    return f"{t.say(STATEMENTS[purpose])} {t.say(BASES[basis])}"
 
 
 @dataclass(slots=True)
@@ -67,28 +101,52 @@ def require(grant: object, purpose: PurposeName) -> Grant:
 
 
 def issue(answers: Answers, record: str) -> dict[PurposeName, Grant]:
-    """Grants for what was accepted. ``record`` names the journal record that is already on disk."""
+    """Grants for what was accepted. ``record`` names the journal record that is already on disk.
+
+    What is asked about at its own moment gets its grant there and then, never here (rule R2).
+    """
     if not record:
         raise GrantError("Consent must be written to the journal before a grant can be issued.")
-    return {name: Grant(name, record) for name, yes in answers.granted.items() if yes}
+    return {
+        name: Grant(name, record)
+        for name, yes in answers.granted.items()
+        if yes is True and name not in ASKED_AT_ITS_MOMENT
+    }
 
 
 def accept_all(policy: Policy) -> Answers:
     """Every purpose accepted in one go, for replays of recordings whose people already agreed."""
-    return Answers(dict.fromkeys(policy.purposes, True), "all")
+    guardian = True if policy.min_age < ADULT else None
+    return Answers(dict.fromkeys(policy.purposes, True), "all", guardian=guardian)
 
 
-def ask(policy: Policy, question: Callable[[str], bool]) -> Answers:
-    """Put one question per purpose; ``question`` gets the text and returns yes or no."""
-    granted = {
-        name: question(f"{QUESTIONS[name]}\n  If you decline: {purpose.alternative}")
-        for name, purpose in policy.purposes.items()
-    }
-    return Answers(granted, "asked")
+def ask(policy: Policy, answer: Callable[[str], bool], lang: str = "en") -> Answers:
+    """Put one question per purpose in ``lang``; ``answer`` gets the text and returns yes or no.
+
+    Where the legal basis is not consent, the text is a notice, and no is an objection (rule C1).
+    Where somebody under 18 may sit the exam, a guardian is asked as well (rule C6).
+    """
+    t = texts(lang)
+    granted: dict[PurposeName, bool] = {}
+    for name, purpose in policy.purposes.items():
+        by_consent = purpose.basis == "consent"
+        instead = t.say(
+            "If you say no, you get this instead:"
+            if by_consent
+            else "If you object, you get this instead:"
+        )
+        granted[name] = answer(
+            f"{put_to_student(policy, name, lang)}\n  {instead} {purpose.alternative}"
+        )
+    guardian = answer(t.say(GUARDIAN_QUESTION)) if policy.min_age < ADULT else None
+    return Answers(granted, "asked", t.lang, guardian)
 
 
 def from_file(policy: Policy, path: Path) -> Answers:
-    """Answers from a TOML file with one table ``[consent]`` of ``purpose = true | false``."""
+    """Answers from a TOML file with one table ``[consent]`` of ``purpose = true | false``.
+
+    Where somebody under 18 may sit the exam, a second table holds ``[guardian] agrees = true | false``.
+    """
     how = f"Write one line per purpose under [consent], for instance: {_example(policy)}"
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -99,6 +157,7 @@ def from_file(policy: Policy, path: Path) -> Answers:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyError(f"The consent file {path} is not TOML: {error}. {how}") from error
     table = document.get("consent")
+    guardian = document.pop("guardian", None) if policy.min_age < ADULT else None
     if not isinstance(table, dict) or set(document) != {"consent"}:
         raise PolicyError(f"The consent file {path} needs exactly one table [consent]. {how}")
     for name, value in table.items():
@@ -115,7 +174,16 @@ def from_file(policy: Policy, path: Path) -> Answers:
         raise PolicyError(
             f"The consent file {path} says nothing about: {', '.join(missing)}. {how}"
         )
-    return Answers({name: table[name] for name in policy.purposes}, "file")
+    granted: dict[PurposeName, bool] = {name: table[name] for name in policy.purposes}
+    if policy.min_age >= ADULT:
+        return Answers(granted, "file")
+    agrees = guardian.get("agrees") if isinstance(guardian, dict) and len(guardian) == 1 else None
+    if not isinstance(agrees, bool):
+        raise PolicyError(
+            f"Students of this exam may be under 18, so the consent file {path} needs a second table "
+            f"[guardian] with the line agrees = true or agrees = false."
+        )
+    return Answers(granted, "file", guardian=agrees)
 
 
 def _example(policy: Policy) -> str:

@@ -99,7 +99,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Plaintext media of one flagged interval. Lives in memory only; never written to a disk."""
+    """Plaintext media of one flagged interval. Lives in memory only; never written to a disk.
+
+    ``sensors`` are those whose samples are in it: ``camera``, ``microphone`` or both.
+    """
 
     flag_id: str
     start: float
@@ -107,6 +110,7 @@ class Clip:
     mime: str
     data: bytes = field(repr=False)
     sha256: str
+    sensors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ class Sealed:
     length: int
     recipients: tuple[str, ...]
     plaintext_sha256: str
+    sensors: tuple[str, ...] = ()
 
 
 Verdict = Literal["nothing_to_see", "please_discuss", "confirmed", "cannot_tell"]

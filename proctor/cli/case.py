@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proctor.evidence.view import CaseView
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -80,7 +84,7 @@ def run_open(arguments: argparse.Namespace) -> int:
     case = Case.read(arguments.case)
     record = case.sealed.get(arguments.flag)
     if record is None or not layout.FLAG_ID.fullmatch(arguments.flag):
-        raise InputError(_no_such_clip(arguments.flag, case.sealed, case.skipped))
+        raise InputError(_no_such_clip(arguments.flag, case))
     identities = load_identity(arguments.identity) if arguments.identity else [demo_identity()]
     path = arguments.case / layout.clip_name(arguments.flag)
     try:
@@ -129,12 +133,14 @@ def _root_key(text: str | None) -> bytes | None:
     return raw
 
 
-def _no_such_clip(flag: str, sealed: object, skipped: object) -> str:
-    from collections.abc import Mapping
+def _no_such_clip(flag: str, case: CaseView) -> str:
+    from proctor.evidence.words import NO_CLIP
 
-    if isinstance(skipped, Mapping) and flag in skipped:
-        return f"The flag '{flag}' has no clip: {skipped[flag].get('why')}"
-    names = ", ".join(list(sealed)[:10]) if isinstance(sealed, Mapping) else ""
+    if flag in case.erased:
+        return f"The flag '{flag}' has no clip: {NO_CLIP}."
+    if flag in case.skipped:
+        return f"The flag '{flag}' has no clip: {case.skipped[flag].get('why')}"
+    names = ", ".join(list(case.sealed)[:10])
     return (
         f"There is no clip of a flag '{flag}' in this case; it has clips of: {names or 'no flag'}."
     )

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from filelock import FileLock, Timeout
 
+from policies import receipts
 from policies.errors import PolicyError
+from policies.schema import Policy
 from policies.sign import inspect
 from proctor.errors import InputError
 from proctor.evidence import checkpoint, keys, layout, recovery, view
 from proctor.evidence.disk import said_plainly, sync_folder, write_whole
-from proctor.evidence.journal import SOURCE, Journal, Record
+from proctor.evidence.journal import SOURCE, Journal, Record, load
 from proctor.evidence.view import CaseView
-from proctor.types import Sealed
+from proctor.types import Erasure, Sealed
 
 GAP = "The program was not running; nothing was captured."
 
@@ -171,6 +174,7 @@ class Case:
             "start": round(sealed.start, 3),
             "end": round(sealed.end, 3),
             "mime": sealed.mime,
+            "sensors": list(sealed.sensors),
             "recipients": list(sealed.recipients),
         }
         self.record("sealing", facts)
@@ -178,6 +182,33 @@ class Case:
             write_whole(path, sealed.ciphertext)
         self.record("sealed", facts)
         return path
+
+    def erase(self, flag: str, erasure: Erasure, t: float | None = None) -> None:
+        """Take the sealed clip of ``flag`` off the disk, and then write its tombstone ``erased``.
+
+        Safe to do again after a crash in between.
+        """
+        path = self.folder / layout.clip_name(flag)
+        with said_plainly(f"the clip {path}"):
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)
+        self.record("erased", {"flag": flag, **asdict(erasure)}, t)
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """Every record so far, as journal lines."""
+        return [record.event for record in load(self.folder / layout.JOURNAL).records()]
+
+    def put_receipts(self, policy: Policy) -> list[Path]:
+        """Write the receipts of consent events that have none yet; returns those written."""
+        written = []
+        with said_plainly(f"the receipts in {self.folder}"):
+            (self.folder / layout.RECEIPTS).mkdir(mode=0o700, exist_ok=True)
+            for number, data in enumerate(receipts.receipts(policy, self.records()), start=1):
+                path = self.folder / layout.consent_name(number)
+                if not path.exists():
+                    write_whole(path, data)
+                    written.append(path)
+        return written
 
     def checkpoint(self) -> None:
         """Sign the journal as it stands, into a file of its own."""

@@ -10,9 +10,11 @@ CLIPS = "clips"
 CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 RECEIPT = "receipt.html"
+RECEIPTS = "receipts"
 
 CLIP_SUFFIX = ".mp4.age"
 NOTE_SUFFIX = ".note"
+CONSENT_SUFFIX = ".jsonld"
 FLAG_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ATTEMPT = re.compile(r"[0-9a-f]{32}")
 
@@ -23,6 +25,11 @@ MAX_SEALED = 70_000_000
 def clip_name(flag_id: str) -> str:
     """The clip's path below the case folder, with forward slashes on every system."""
     return f"{CLIPS}/{flag_id}{CLIP_SUFFIX}"
+
+
+def consent_name(number: int) -> str:
+    """The path below the case folder of the receipt of the ``number``-th consent event (from 1)."""
+    return f"{RECEIPTS}/{number:03d}{CONSENT_SUFFIX}"
 
 
 def note_name(size: int) -> str:

@@ -60,6 +60,7 @@ def settle(folder: Path, records: Sequence[Record], write: Write) -> Recovered:
         and layout.FLAG_ID.fullmatch(flag := str(record.data.get("flag")))
     }
     sealed = {str(r.data.get("flag")) for r in records if r.type == "sealed"}
+    erased = {str(r.data.get("flag")) for r in records if r.type == "erased"}
     skipped = {str(r.data.get("flag")) for r in records if r.type == "clip.skipped"}
     flags = [str(r.data.get("id")) for r in records if r.type == "flag"]
     adopted = []
@@ -68,7 +69,9 @@ def settle(folder: Path, records: Sequence[Record], write: Write) -> Recovered:
             write("sealed", {**data, "adopted": True})
             adopted.append(flag)
     sealed.update(adopted)
-    deleted = _delete_others(folder, {Path(layout.clip_name(flag)).name for flag in sealed})
+    deleted = _delete_others(
+        folder, {Path(layout.clip_name(flag)).name for flag in sealed - erased}
+    )
     for flag in flags:
         if flag not in sealed and flag not in skipped:
             write("clip.skipped", {"flag": flag, "why": NOT_SEALED})

@@ -57,7 +57,8 @@ class _Gop:
 class Ring:
     """The newest ``seconds`` of picture and sound, encoded, in memory.
 
-    ``frame`` is called from one thread and ``audio`` from one thread; everything else from any.
+    ``frame`` and ``forget_pictures`` are called from one thread, ``audio`` and ``forget_sound`` from
+    one thread; everything else from any.
     When the picture size changes a new encoder starts; a clip never spans two sizes.
     """
 
@@ -167,6 +168,21 @@ class Ring:
             self._holds.pop(handle, None)
             self._prune()
 
+    def forget_pictures(self) -> None:
+        """Let go of every picture, also of what clips in the making would need."""
+        self._video = None
+        with self._lock:
+            self._bytes -= sum(len(p.data) for gop in self._gops for p in gop.packets)
+            self._gops.clear()
+
+    def forget_sound(self) -> None:
+        """Let go of all sound, also of what is not encoded yet."""
+        self._audio = None
+        self._pending = np.empty(0, np.int16)
+        with self._lock:
+            self._bytes -= sum(len(p.data) for p in self._sound)
+            self._sound.clear()
+
     def _prune(self) -> None:
         keep = min([self._latest - self.seconds, *self._holds.values()])
         video_keep, audio_keep = keep * VIDEO_CLOCK, keep * self.rate
@@ -217,6 +233,7 @@ class Ring:
             mime=AUDIO_MIME if pictures is None else MIME,
             data=data,
             sha256=hashlib.sha256(data).hexdigest(),
+            sensors=("camera",) * (pictures is not None) + ("microphone",) * bool(blocks),
         )
 
 

@@ -57,6 +57,7 @@ def seal(clip: Clip, recipients: Sequence[str]) -> Sealed:
         length=len(ciphertext),
         recipients=names,
         plaintext_sha256=clip.sha256,
+        sensors=clip.sensors,
     )
 
 

@@ -10,6 +10,7 @@ from policies.schema import Policy
 from proctor.evidence.curve import Coverage
 from proctor.evidence.story import Absent, ClipStory, Event, FlagStory, Group, Row, Story
 from proctor.evidence.untrusted import LONGEST_S, box, moment, number, plain_title, strings, text
+from proctor.evidence.words import NO_CLIP
 
 # More cards than this help nobody and would make a page too heavy to open.
 MOST_FLAGS = 500
@@ -72,6 +73,7 @@ class _Reader:
             "flag.closed": self._closed,
             "sealed": self._sealed,
             "clip.skipped": self._skipped,
+            "erased": self._erased,
             "scores": self._scores,
             "marker": self._marker,
             "agent.gap": self._gap,
@@ -200,6 +202,13 @@ class _Reader:
     def _skipped(self, data: Mapping[str, Any]) -> bool:
         self.skipped[text(data.get("flag"), 100)] = text(data.get("why"))
         return True
+
+    def _erased(self, data: Mapping[str, Any]) -> bool:
+        """The clip is gone; why is for the journal, not for whoever looks at the flag (rule C2)."""
+        flag = text(data.get("flag"), 100)
+        self.clips.pop(flag, None)
+        self.skipped[flag] = NO_CLIP
+        return bool(flag)
 
     def _scores(self, data: Mapping[str, Any]) -> bool:
         t0, step = number(data.get("t0")), number(data.get("step"), 0.01, 3600.0)

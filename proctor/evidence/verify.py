@@ -22,13 +22,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from policies import sign
 from policies.errors import PolicyError
-from proctor.evidence import checkpoint, journal, layout, tree
+from proctor.evidence import checkpoint, consent_checks, journal, layout, tree
 from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded
 from proctor.evidence.journal import JournalError, Record
 
 # No case comes near; a folder of millions of names would take minutes to list.
 MAX_FILES = 10_000
+_FOLDERS = (layout.CLIPS, layout.CHECKPOINTS, layout.RECEIPTS)
 # An auditor reads three examples, not a thousand.
 EXAMPLES = 3
 
@@ -72,6 +73,10 @@ class _Evidence:
         if self.stored is None or len(self.records) != len(self.stored.lines) or not self.records:
             raise Failed("Not checked: the journal has lines that are no records.")
         return self.records
+
+    def events(self) -> list[Mapping[str, Any]]:
+        """The journal's lines as mappings."""
+        return [record.event for record in self.read_records()]
 
     def of(self, type: str) -> list[Mapping[str, Any]]:
         return [record.data for record in self.read_records() if record.type == type]
@@ -129,7 +134,7 @@ def _folder(evidence: _Evidence) -> str:
         for path in _walk(evidence.folder):
             name = path.relative_to(evidence.folder).as_posix()
             status = path.lstat()
-            if stat.S_ISDIR(status.st_mode) and name in (layout.CLIPS, layout.CHECKPOINTS):
+            if stat.S_ISDIR(status.st_mode) and name in _FOLDERS:
                 continue
             evidence.files[name] = status.st_size
             if not stat.S_ISREG(status.st_mode) or not _expected(name):
@@ -147,8 +152,8 @@ def _folder(evidence: _Evidence) -> str:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Everything in the folder and its two known subfolders."""
-    for below in (folder, folder / layout.CLIPS, folder / layout.CHECKPOINTS):
+    """Everything in the folder and its known subfolders."""
+    for below in (folder, *(folder / name for name in _FOLDERS)):
         if below != folder and (below.is_symlink() or not below.is_dir()):
             continue
         with os.scandir(below) as entries:
@@ -161,8 +166,9 @@ def _expected(name: str) -> bool:
     below, _, file = name.partition("/")
     if below == layout.CLIPS:
         return file.endswith(layout.CLIP_SUFFIX)
-    stem = file.removesuffix(layout.NOTE_SUFFIX)
-    return below == layout.CHECKPOINTS and stem != file and stem.isdigit()
+    suffix = {layout.CHECKPOINTS: layout.NOTE_SUFFIX, layout.RECEIPTS: layout.CONSENT_SUFFIX}
+    stem = file.removesuffix(suffix.get(below, ""))
+    return stem != file and stem.isdigit()
 
 
 # The journal's form.
@@ -206,8 +212,8 @@ def _consent_first(evidence: _Evidence) -> str:
     if not isinstance(granted, Mapping):
         raise Failed("Record 1 does not say what was agreed to.")
     evidence.key()
-    said = ", ".join(f"{name}: {'yes' if yes is True else 'no'}" for name, yes in granted.items())
-    return f"Record 1 is the consent ({said[:200]}), before anything was captured."
+    # What was said in it is not told here: this list is shown to reviewers (rule C2).
+    return "Record 1 is the consent, before anything was captured."
 
 
 def _one_source(evidence: _Evidence) -> str:
@@ -350,15 +356,14 @@ def _covered(evidence: _Evidence) -> str:
 
 
 def _clips_agreed(evidence: _Evidence) -> str:
-    consent = evidence.consent()
-    granted, agreed = consent.get("granted"), consent.get("recipients")
+    agreed = evidence.consent().get("recipients")
+    for flag, purpose in consent_checks.kept_without_leave(evidence.events()):
+        raise Failed(f"The clip of {flag[:100]} was kept, but '{purpose}' was not agreed to.")
     flags = {str(data.get("id")) for data in evidence.of("flag")}
     known = set(map(str, agreed)) if isinstance(agreed, list) else set()
     count = 0
     for flag, data in evidence.sealed():
         count += 1
-        if not isinstance(granted, Mapping) or granted.get("clips") is not True:
-            raise Failed(f"The clip of {flag} was kept, but keeping clips was not agreed to.")
         if flag not in flags:
             raise Failed(f"The clip of {flag} was kept, but there is no such flag.")
         recipients = data.get("recipients")
@@ -368,10 +373,43 @@ def _clips_agreed(evidence: _Evidence) -> str:
 
 
 def _clips_there(evidence: _Evidence) -> str:
-    missing = [f for f, _ in evidence.sealed() if layout.clip_name(f) not in evidence.files]
+    erased = {str(data.get("flag")) for data in evidence.of("erased")}
+    missing = [
+        flag
+        for flag, _ in evidence.sealed()
+        if layout.clip_name(flag) not in evidence.files and flag not in erased
+    ]
     if missing:
         raise Failed(f"The journal has clips that the folder has not: {_some(missing)}.")
-    return "Every sealed record has its file."
+    return "Every sealed record has its file, or the record of its erasure."
+
+
+def _clips_erased(evidence: _Evidence) -> str:
+    events = evidence.events()
+    wrong = list(consent_checks.wrong_erasures(events, evidence.files))
+    if wrong:
+        raise Failed(f"Erasures do not hold: {_some(wrong)}.")
+    left = consent_checks.not_erased(events)
+    if left and evidence.of("session.ended"):
+        raise Failed(f"Clips stayed although they should have been erased: {_some(left)}.")
+    if left:
+        return "Warning: the session has not ended, and a clip is still to be erased."
+    return "Every erasure says what, when, why and by which rule."
+
+
+def _receipts(evidence: _Evidence) -> str:
+    names = sorted(n for n in evidence.files if n.startswith(f"{layout.RECEIPTS}/"))
+    if not names:
+        return "There are no receipts to check."
+    try:
+        wrong = consent_checks.wrong_receipts(
+            evidence.folder, evidence.policy, evidence.events(), names
+        )
+    except PolicyError as error:
+        raise Failed(f"Not checked: {str(error)[:200]}") from error
+    if wrong:
+        raise Failed(f"Receipts that do not say what the journal says: {_some(wrong)}.")
+    return "Every receipt says what the policy and the journal say."
 
 
 def _clips_in_place(evidence: _Evidence) -> str:
@@ -482,9 +520,11 @@ _CHECKS: Sequence[tuple[str, str, Callable[[_Evidence], str]]] = (
     ("checkpoint-coverage", "The last checkpoint covers every record", _covered),
     ("clips-agreed", "Only what was agreed to was kept, for whom it was agreed", _clips_agreed),
     ("clips-present", "Every sealed clip is there", _clips_there),
+    ("clips-erased", "What was taken back is erased, and says why", _clips_erased),
     ("clips-in-place", "No clip stands in the place of another", _clips_in_place),
     ("clips-length", "No clip was cut or added to", _clips_length),
     ("clips-hash", "No clip was altered", _clips_hash),
     ("clips-recorded", "There is no clip without a record", _clips_recorded),
+    ("receipts", "The student's receipts say what the journal says", _receipts),
     ("flags-settled", "Every flag has a clip or a reason for having none", _flags_settled),
 )

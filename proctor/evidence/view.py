@@ -21,8 +21,9 @@ class CaseView:
     """What a case folder holds.
 
     ``records`` are whole journal lines (CloudEvents-shaped mappings); the rest are their ``data``.
-    ``flags`` are merged with what was known when they closed; ``sealed`` and ``skipped`` go by flag
-    id. ``session``, ``summary`` are empty where the journal does not have them (yet).
+    ``flags`` are merged with what was known when they closed; ``sealed``, ``skipped`` and ``erased``
+    go by flag id, and what was erased is no longer in ``sealed``. ``session`` and ``summary`` are
+    empty where the journal does not have them (yet).
     ``policy`` is the policy file inside the envelope, whose signature is *not* checked here.
     """
 
@@ -34,6 +35,7 @@ class CaseView:
     flags: tuple[Data, ...]
     sealed: Mapping[str, Data]
     skipped: Mapping[str, Data]
+    erased: Mapping[str, Data]
     scores: tuple[Data, ...] = field(repr=False)
     markers: tuple[Data, ...]
     gaps: tuple[Data, ...]
@@ -58,6 +60,7 @@ def read(folder: Path) -> CaseView:
     for record in records:
         by_type.setdefault(record.type, []).append(record.data)
     envelope, policy = _policy(folder / layout.POLICY)
+    sealed, erased = _by(by_type.get("sealed", ())), _by(by_type.get("erased", ()))
     return CaseView(
         folder=folder,
         attempt=records[0].source.removeprefix(journal.SOURCE),
@@ -65,8 +68,9 @@ def read(folder: Path) -> CaseView:
         consent=records[0].data,
         session=by_type.get("session.started", [{}])[0],
         flags=tuple(_flags(by_type).values()),
-        sealed=_by(by_type.get("sealed", ())),
+        sealed={flag: data for flag, data in sealed.items() if flag not in erased},
         skipped=_by(by_type.get("clip.skipped", ())),
+        erased=erased,
         scores=tuple(by_type.get("scores", ())),
         markers=tuple(by_type.get("marker", ())),
         gaps=tuple(by_type.get("agent.gap", ())),

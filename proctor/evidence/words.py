@@ -5,6 +5,12 @@ from __future__ import annotations
 from proctor.evidence.story import Story
 from proctor.evidence.verify import Check
 
+# One sentence for every clip that is not kept (never agreed to, taken back, left out), so that nobody
+# who reads a case can tell one from another (rule C2).
+NO_CLIP = "clips are not kept"
+# One sentence for every detector that is off, whoever wished it (rules C2, A1).
+BY_ARRANGEMENT = "not measured by arrangement"
+
 
 def answer(check: Check) -> str:
     """``yes``, ``no``, or ``open`` for a check that passed with a warning."""

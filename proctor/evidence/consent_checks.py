@@ -1,0 +1,80 @@
+"""What an auditor asks about consent: was each clip agreed to, is what was taken back gone, do the
+receipts tell the truth. Each question returns what is wrong, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from policies.engine import ConsentState
+from policies.load import parse
+from policies.receipts import receipts
+from policies.schema import PurposeName
+from proctor.evidence import layout
+from proctor.evidence.disk import read_bounded
+from proctor.evidence.erasure import due, purposes_of, taken_back
+
+# A receipt is about 10 kB; the largest policy would make one of some hundred.
+MAX_RECEIPT = 1_000_000
+_TOMBSTONE = ("what", "when", "why", "rule")
+
+Records = Sequence[Mapping[str, Any]]
+
+
+def kept_without_leave(records: Records) -> Iterator[tuple[str, str]]:
+    """Flags whose clip was sealed although one of its purposes was never agreed to, and that purpose."""
+    state = ConsentState()
+    for record in records:
+        state = state.after(record)
+        if record["type"] != "sealed":
+            continue
+        data = record["data"]
+        # An older record does not say which sensors a clip came from.
+        known: frozenset[PurposeName] = frozenset({"clips"})
+        for purpose in sorted(purposes_of(data) if data.get("sensors") else known):
+            if not (state.live(purpose) or taken_back(state, purpose)):
+                yield str(data.get("flag")), purpose
+
+
+def wrong_erasures(records: Records, files: Collection[str]) -> Iterator[str]:
+    """What is wrong with the erasures that the journal tells of."""
+    sealed: set[str] = set()
+    for record in records:
+        data = record["data"]
+        flag = str(data.get("flag"))
+        if record["type"] == "sealed":
+            sealed.add(flag)
+        elif record["type"] == "erased":
+            if flag not in sealed:
+                yield f"{flag} was erased, but never sealed"
+            elif not all(isinstance(data.get(name), str) and data[name] for name in _TOMBSTONE):
+                yield f"the erasure of {flag} does not say what, when, why and by which rule"
+            elif layout.clip_name(flag) in files:
+                yield f"{flag} was erased, but its file is there"
+
+
+def not_erased(records: Records) -> list[str]:
+    """Flags whose clip should be gone, because the student took back what it came from."""
+    return list(due(records))
+
+
+def wrong_receipts(
+    folder: Path, policy: bytes, records: Records, names: Sequence[str]
+) -> list[str]:
+    """Receipts (paths below ``folder``) that do not say what policy and journal say.
+
+    Raises :class:`PolicyError` when this version cannot read the policy.
+    """
+    made = receipts(parse(policy, "of this case"), records)
+    true = {layout.consent_name(number): data for number, data in enumerate(made, start=1)}
+    return [name for name in names if _read(folder / name) != true.get(name)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_bounded(path, MAX_RECEIPT)
+    except (OSError, ValueError):
+        # A file that cannot be read says nothing, so it is wrong.
+        return b""
