@@ -55,10 +55,7 @@ def new_identity(name: str, folder: Path | None = None) -> KeyFile:
     Raises :class:`InputError` when the name is not usable or taken, and :class:`MissingError` when the
     folder cannot be written.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f"'{name}' is no name for a key: use up to 64 letters, digits, dots, dashes, underscores."
-        )
+    check_name(name)
     path = (folder or keys_dir()) / f"{name}{SUFFIX}"
     identity = x25519.Identity.generate()
     recipient = str(identity.to_public())
@@ -75,6 +72,14 @@ def new_identity(name: str, folder: Path | None = None) -> KeyFile:
             ) from error
         raise
     return KeyFile(name, path, recipient)
+
+
+def check_name(name: str) -> None:
+    """Raise :class:`InputError` when ``name`` cannot name a key file."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"'{name}' is no name for a key: use up to 64 letters, digits, dots, dashes, underscores."
+        )
 
 
 def list_identities(folder: Path | None = None) -> list[KeyFile]:
@@ -96,7 +101,7 @@ def load_identity(path: Path) -> list[x25519.Identity]:
     Raises :class:`InputError` when it cannot be read, holds no key, or others may read it.
     """
     identities = []
-    for number, line in enumerate(_read_secret(path).splitlines(), start=1):
+    for number, line in enumerate(read_secret(path).splitlines(), start=1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
@@ -165,7 +170,7 @@ def _ed25519(path: Path, *, make: bool) -> Ed25519PrivateKey:
             if not path.exists():
                 raise
     try:
-        raw = base64.b64decode(_read_secret(path).strip(), validate=True)
+        raw = base64.b64decode(read_secret(path).strip(), validate=True)
         return Ed25519PrivateKey.from_private_bytes(raw)
     except (binascii.Error, ValueError) as error:
         raise InputError(
@@ -173,8 +178,8 @@ def _ed25519(path: Path, *, make: bool) -> Ed25519PrivateKey:
         ) from error
 
 
-def _read_secret(path: Path) -> str:
-    """The text of a key file that only its owner can read."""
+def read_secret(path: Path, encoding: str = "ascii") -> str:
+    """The text of a key file that only its owner can read; :class:`InputError` where others can."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -188,6 +193,6 @@ def _read_secret(path: Path) -> str:
     if len(raw) > MAX_BYTES:
         raise InputError(f"{path} is too large to be a key file.")
     try:
-        return raw.decode("ascii")
+        return raw.decode(encoding)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a key file: it is not plain text.") from error

@@ -1,0 +1,192 @@
+"""``proctor policy sign``, ``verify`` and ``root``: who vouches for a policy."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from proctor.cli import passphrase
+
+
+def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sign = actions.add_parser(
+        "sign",
+        help="sign a policy, or add a signature to a signed one",
+        description="Check a policy and put it into a signed envelope (DSSE). Given an envelope, add a "
+        "signature to it: where two people must sign, each does so on their own machine.",
+    )
+    sign.add_argument("policy", metavar="FILE", help="a policy file, or an envelope")
+    sign.add_argument(
+        "--key",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="KEYFILE",
+        help="a key made by `proctor keys new --signing` (may be given again)",
+    )
+    sign.add_argument(
+        "--out", type=Path, metavar="FILE", help="the envelope (default: beside it, as .dsse)"
+    )
+    passphrase.add_option(sign)
+    sign.set_defaults(run=run_sign)
+
+    verify = actions.add_parser(
+        "verify",
+        help="would this computer follow a signed policy now?",
+        description="Every check that runs before an exam: signatures, limits, validity, clock, "
+        "version. Exit code 0: it would be followed; 1: it would not.",
+    )
+    verify.add_argument("policy", metavar="FILE", help="a signed policy (.dsse)")
+    verify.add_argument(
+        "--root",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="root file of the institution (default: those installed here)",
+    )
+    verify.set_defaults(run=run_verify)
+
+    root = actions.add_parser(
+        "root",
+        help="say who may sign an institution's policies",
+        description="A root file lists an institution's public keys and how many of them must sign.",
+    )
+    _add_root(root.add_subparsers(title="actions", metavar="ACTION", required=True))
+
+
+def _add_root(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    new = actions.add_parser("new", help="write a root file")
+    new.add_argument("--institution", required=True, help="its name, as its policies say it")
+    new.add_argument(
+        "--key",
+        action="append",
+        required=True,
+        metavar="KEY",
+        help="a public key: a .pub file, or the key in base64 (may be given again)",
+    )
+    new.add_argument(
+        "--threshold", type=int, default=1, help="how many of the keys must sign (default: 1)"
+    )
+    new.add_argument(
+        "--out", type=Path, default=Path("root.toml"), help="the file (default: root.toml)"
+    )
+    new.set_defaults(run=run_root_new)
+
+    install = actions.add_parser(
+        "install", help="trust an institution's root file on this computer"
+    )
+    install.add_argument("root", type=Path, metavar="FILE", help="the root file")
+    install.set_defaults(run=run_root_install)
+
+    listing = actions.add_parser("list", help="print the institutions this computer trusts")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    listing.set_defaults(run=run_root_list)
+
+
+def run_sign(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from policies import load, sign
+    from policies.errors import PolicyError
+    from proctor.errors import InputError
+    from proctor.evidence.disk import said_plainly, write_new, write_whole
+    from proctor.evidence.signing import load_signing_key
+
+    where = load.describe(arguments.policy)
+    if arguments.policy in load.preset_names():
+        raise InputError(
+            f"A {where} is an example and speaks for nobody; `proctor policy new --preset "
+            f"{arguments.policy}` makes a file of your own to sign."
+        )
+    try:
+        raw = load.read_bytes(arguments.policy)
+        signed_before = load.is_envelope(raw)
+        payload = load.payload_of(raw, where) if signed_before else raw
+        policy = load.parse(payload, where)
+        if policy.expires is not None and policy.expires <= datetime.now(UTC):
+            raise PolicyError(f"The policy {where} has expired already; no agent would follow it.")
+        out = arguments.out or Path(arguments.policy).with_suffix(".dsse")
+        in_place = signed_before and out.exists() and out.samefile(arguments.policy)
+        if out.exists() and not in_place:
+            raise InputError(f"There is a file {out} already; name another with --out.")
+        ask = passphrase.asker(arguments.passphrase_file)
+        keys = [load_signing_key(path, ask) for path in arguments.key]
+        envelope = sign.add_signatures(
+            raw if signed_before else sign.envelope(payload, sign.PAYLOAD_TYPE, keys[:1]),
+            keys if signed_before else keys[1:],
+        )
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+    with said_plainly(f"the envelope {out}"):
+        (write_whole if in_place else write_new)(out, envelope)
+    signatures = len(sign.inspect(envelope)[2])
+    print(f"{policy.institution}: '{policy.id}' version {policy.version}")
+    print(f"{out} has {signatures} signature{'s' if signatures > 1 else ''}, now also by:")
+    for key in keys:
+        print(f"  key {sign.key_id(key.public_key())}")
+    return 0
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    from proctor.session.trust import check
+
+    policy = check(arguments.policy, arguments.root)
+    print(
+        f"This computer would follow it now: '{policy.id}' version {policy.version}, signed by "
+        f"{policy.institution}."
+    )
+    return 0
+
+
+def run_root_new(arguments: argparse.Namespace) -> int:
+    from policies import root
+    from policies.errors import PolicyError
+    from proctor.errors import InputError
+    from proctor.evidence.disk import said_plainly, write_new
+    from proctor.evidence.signing import public_key
+
+    try:
+        keys = [public_key(key) for key in arguments.key]
+        text = root.make(arguments.institution, keys, arguments.threshold)
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+    with said_plainly(f"the root file {arguments.out}"):
+        try:
+            write_new(arguments.out, text.encode("utf-8"))
+        except FileExistsError as error:
+            raise InputError(
+                f"There is a file {arguments.out} already; name another with --out."
+            ) from error
+    print(
+        f"Written to {arguments.out}: {arguments.threshold} of {len(keys)} keys must sign. Students get it "
+        f"from you by a way they trust: `proctor policy root install {arguments.out}`."
+    )
+    return 0
+
+
+def run_root_install(arguments: argparse.Namespace) -> int:
+    from proctor.session.trust import install_root
+
+    path, root = install_root(arguments.root)
+    print(
+        f"This computer now follows policies that {root.threshold} of {len(root.keys)} keys of "
+        f"{root.institution} signed ({path})."
+    )
+    return 0
+
+
+def run_root_list(arguments: argparse.Namespace) -> int:
+    import json
+
+    from proctor.session.trust import installed_roots
+
+    found = installed_roots()
+    for path, root in found:
+        if arguments.json:
+            print(json.dumps({**root.model_dump(mode="json"), "file": str(path)}))
+        else:
+            print(f"{root.institution}: {root.threshold} of {len(root.keys)} keys  {path}")
+    if not found and not arguments.json:
+        print("No institution is trusted here; `proctor policy root install FILE` adds one.")
+    return 0
