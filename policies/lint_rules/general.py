@@ -94,7 +94,7 @@ def _nowhere(view: View) -> Iterable[Hit]:
     'Add "en" to `languages`.',
 )
 def _no_english(view: View) -> Iterable[Hit]:
-    if view.within("GB", "US", "AU", "CA") and "en" not in view.policy.languages:
+    if view.within("GB", "US", "AU") and "en" not in view.policy.languages:
         yield Hit(("languages",), "English is not among the languages.")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -231,3 +232,12 @@ def test_P4_check_loads_nothing_that_an_exam_needs():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, encoding="utf-8"
     )
     assert run.stdout.splitlines()[-1].split() == ["HEAVY:"]
+
+
+def test_the_institutions_page_has_a_row_for_every_rule_and_names_only_what_exists():
+    text = (ROOT / "docs" / "institution.md").read_text(encoding="utf-8")
+    counts = {"P": 5, "C": 6, "R": 4, "A": 2, "O": 4, "T": 3}
+    wanted = [f"{letter}{n}" for letter, count in counts.items() for n in range(1, count + 1)]
+    assert re.findall(r"^\| ([PCRAOT]\d) \|", text, re.MULTILINE) == wanted
+    assert set(re.findall(r"L-[A-Z]+-\d\d", text)) <= {rule.id for rule in RULES}
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)) == PRESETS
