@@ -27,6 +27,11 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sign.add_argument(
         "--out", type=Path, metavar="FILE", help="the envelope (default: beside it, as .dsse)"
     )
+    sign.add_argument(
+        "--despite-errors",
+        action="store_true",
+        help="sign also where `proctor policy check` finds errors, because your counsel said so",
+    )
     passphrase.add_option(sign)
     sign.set_defaults(run=run_sign)
 
@@ -89,7 +94,8 @@ def run_sign(arguments: argparse.Namespace) -> int:
 
     from policies import load, sign
     from policies.errors import PolicyError
-    from proctor.errors import InputError
+    from policies.lint import lint
+    from proctor.errors import CheckFailed, InputError
     from proctor.evidence.disk import said_plainly, write_new, write_whole
     from proctor.evidence.signing import load_signing_key
 
@@ -110,6 +116,13 @@ def run_sign(arguments: argparse.Namespace) -> int:
         in_place = signed_before and out.exists() and out.samefile(arguments.policy)
         if out.exists() and not in_place:
             raise InputError(f"There is a file {out} already; name another with --out.")
+        errors = [one for one in lint(policy, payload) if one.severity == "error"]
+        if errors and not arguments.despite_errors:
+            raise CheckFailed(
+                f"The policy {where} was not signed: `proctor policy check` finds "
+                f"{len(errors)} error{'s' if len(errors) > 1 else ''} in it, such as {errors[0].rule} "
+                f"({errors[0].what.rstrip('.')}); mend it first."
+            )
         ask = passphrase.asker(arguments.passphrase_file)
         keys = [load_signing_key(path, ask) for path in arguments.key]
         envelope = sign.add_signatures(

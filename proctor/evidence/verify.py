@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from policies import sign
 from policies.errors import PolicyError
+from policies.load import document_of
+from policies.root import Root
 from proctor.evidence import checkpoint, consent_checks, journal, layout, tree
 from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded
@@ -55,6 +57,7 @@ class _Evidence:
 
     folder: Path
     root_key: bytes | None
+    root: Root | None
     files: dict[str, int] = field(default_factory=dict)  # path below the folder: bytes
     envelope: bytes = b""
     policy: bytes = b""
@@ -108,12 +111,13 @@ class _Evidence:
             yield flag, data
 
 
-def verify(folder: Path, *, root_key: bytes | None = None) -> list[Check]:
+def verify(folder: Path, *, root_key: bytes | None = None, root: Root | None = None) -> list[Check]:
     """Every check on the case in ``folder``, in order.
 
-    ``root_key`` is the institution's raw Ed25519 public key (32 bytes), if the auditor has it.
+    ``root`` is what the institution's root file says, or ``root_key`` one raw Ed25519 public key of it
+    (32 bytes), if the auditor has them.
     """
-    evidence = _Evidence(folder, root_key)
+    evidence = _Evidence(folder, root_key, root)
     checks = []
     for number, (code, title, question) in enumerate(_CHECKS, start=1):
         try:
@@ -268,6 +272,8 @@ def _policy_agreed(evidence: _Evidence) -> str:
 def _policy_signed(evidence: _Evidence) -> str:
     if not evidence.envelope:
         raise Failed("Not checked: there is no policy envelope.")
+    if evidence.root is not None:
+        return _signed_under(evidence.root, evidence)
     signers = ", ".join(name[:16] for name in sign.inspect(evidence.envelope)[2][:EXAMPLES])
     if evidence.root_key is None:
         return (
@@ -283,6 +289,17 @@ def _policy_signed(evidence: _Evidence) -> str:
     except PolicyError as error:
         raise Failed("The policy is not signed by the institution key given.") from error
     return "The institution key given signed it."
+
+
+def _signed_under(root: Root, evidence: _Evidence) -> str:
+    try:
+        root.open(evidence.envelope)
+        _, policy = document_of(evidence.policy, "of the case")
+    except PolicyError as error:
+        raise Failed(f"The policy is not signed as the root file asks: {error}") from error
+    if policy.get("institution") != root.institution:
+        raise Failed(f"The policy is not one of '{root.institution}', whose root file was given.")
+    return f"Signed as the root file of '{root.institution}' asks: {root.threshold} of its keys or more."
 
 
 # The checkpoints.
