@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from policies.root import Root
     from proctor.evidence.view import CaseView
 
 
@@ -30,6 +31,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--root-key",
         metavar="KEY",
         help="the institution's Ed25519 public key (base64), if you have it",
+    )
+    verify.add_argument(
+        "--root", type=Path, metavar="FILE", help="the institution's root file, if you have it"
     )
     verify.add_argument("--json", action="store_true", help="one JSON object a line")
     verify.set_defaults(run=run_verify)
@@ -57,7 +61,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
 
     from proctor.evidence.verify import verify
 
-    checks = verify(arguments.case, root_key=_root_key(arguments.root_key))
+    checks = verify(
+        arguments.case, root_key=_root_key(arguments.root_key), root=_root(arguments.root)
+    )
     failed = [check for check in checks if not check.ok]
     for check in checks:
         if arguments.json:
@@ -114,6 +120,19 @@ def run_open(arguments: argparse.Namespace) -> int:
         _write(arguments.to, data)
         print(f"  Written unsealed to {arguments.to}: anyone who can read that file can see it.")
     return 0
+
+
+def _root(path: Path | None) -> Root | None:
+    from policies import root
+    from policies.errors import PolicyError
+    from proctor.errors import InputError
+
+    if path is None:
+        return None
+    try:
+        return root.read(path)
+    except PolicyError as error:
+        raise InputError(str(error)) from error
 
 
 def _root_key(text: str | None) -> bytes | None:

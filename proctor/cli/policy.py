@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 
 PARTS = ("policy_new", "policy_check", "policy_sign", "policy_text")
 
@@ -20,5 +19,4 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for part in PARTS:
-        if importlib.util.find_spec(f"proctor.cli.{part}") is not None:
-            importlib.import_module(f"proctor.cli.{part}").add(actions)
+        importlib.import_module(f"proctor.cli.{part}").add(actions)
