@@ -7,16 +7,17 @@ with it ends in one printable sentence.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
 from policies import sign
 from policies.errors import PolicyError
 from policies.lines import line_of
-from policies.schema import Policy
+from policies.schema import Part, Policy
 
 # A real policy is a few kilobytes; a larger file is a mistake or an attack on the parser.
 MAX_BYTES = 256_000
@@ -27,6 +28,8 @@ MAX_DEPTH = 8
 MAX_DOTS = 200
 # Longest stretch of a file's own words inside an error sentence.
 MAX_QUOTE = 200
+# Our own words about it, which may list every key of a table.
+MAX_MESSAGE = 600
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -100,7 +103,7 @@ def parse(raw: bytes, where: str) -> Policy:
     try:
         return Policy.model_validate(as_tuples(document))
     except ValidationError as error:
-        raise PolicyError(sentence_of(error, text, f"policy {where}")) from error
+        raise PolicyError(sentence_of(error, text, f"policy {where}", Policy)) from error
 
 
 def document_of(raw: bytes, where: str, what: str = "policy") -> tuple[str, dict[str, Any]]:
@@ -129,10 +132,10 @@ def document_of(raw: bytes, where: str, what: str = "policy") -> tuple[str, dict
     return text, document
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = MAX_QUOTE) -> str:
     """A stranger's words for use in a sentence: one line, nothing a terminal would obey, not long."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_QUOTE])
-    return shown if len(text) <= MAX_QUOTE else f"{shown}…"
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:longest])
+    return shown if len(text) <= longest else f"{shown}…"
 
 
 def _depth(document: object) -> int:
@@ -158,7 +161,7 @@ def as_tuples(value: object) -> object:
     return value
 
 
-def sentence_of(error: ValidationError, text: str, what: str) -> str:
+def sentence_of(error: ValidationError, text: str, what: str, model: type[Part]) -> str:
     """The first thing that is wrong with ``what`` (such as "policy exam.toml"), and where it stands."""
     errors = error.errors(include_url=False, include_context=False)
     first = errors[0]
@@ -168,8 +171,20 @@ def sentence_of(error: ValidationError, text: str, what: str) -> str:
     key = printable(".".join(keys)) or "the file"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = "there is no such key"
+        known = ", ".join(_keys_at(model, keys[:-1]))
+        message = f"there is no such key (allowed: {known})"
     elif first["type"] == "missing":
         message = "is needed and missing"
     more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"The {what}{at}: {key}: {printable(message).rstrip('.')}{more}."
+    return f"The {what}{at}: {key}: {printable(message, MAX_MESSAGE).rstrip('.')}{more}."
+
+
+def _keys_at(model: type[Part], path: Sequence[str]) -> list[str]:
+    """The keys that the table at ``path`` can have."""
+    rest = list(path)
+    while rest:
+        annotation: Any = model.model_fields[rest.pop(0)].annotation
+        if get_origin(annotation) is dict:
+            annotation, rest = get_args(annotation)[1], rest[1:]
+        model = annotation
+    return list(model.model_fields)

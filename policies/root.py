@@ -78,7 +78,7 @@ def parse(raw: bytes, where: str) -> Root:
     try:
         return Root.model_validate(as_tuples(document))
     except ValidationError as error:
-        raise PolicyError(sentence_of(error, text, f"root file {where}")) from error
+        raise PolicyError(sentence_of(error, text, f"root file {where}", Root)) from error
 
 
 def read(path: Path) -> Root:

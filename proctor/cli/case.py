@@ -27,12 +27,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Check a case, as a numbered list. Exit code 0: every check passed; 1: one did not.",
     )
     verify.add_argument("case", type=Path, help="folder of the case")
-    verify.add_argument(
+    signer = verify.add_mutually_exclusive_group()
+    signer.add_argument(
         "--root-key",
         metavar="KEY",
         help="the institution's Ed25519 public key (base64), if you have it",
     )
-    verify.add_argument(
+    signer.add_argument(
         "--root", type=Path, metavar="FILE", help="the institution's root file, if you have it"
     )
     verify.add_argument("--json", action="store_true", help="one JSON object a line")
