@@ -161,8 +161,13 @@ def as_tuples(value: object) -> object:
     return value
 
 
-def sentence_of(error: ValidationError, text: str, what: str, model: type[Part]) -> str:
-    """The first thing that is wrong with ``what`` (such as "policy exam.toml"), and where it stands."""
+def sentence_of(
+    error: ValidationError, text: str, what: str, model: type[Part] | None = None
+) -> str:
+    """The first thing that is wrong with ``what`` (such as "policy exam.toml"), and where it stands.
+
+    Where ``model`` is given, an unknown key is answered with those that its table can have.
+    """
     errors = error.errors(include_url=False, include_context=False)
     first = errors[0]
     keys = [str(part) for part in first["loc"] if part != "[key]"]
@@ -171,8 +176,8 @@ def sentence_of(error: ValidationError, text: str, what: str, model: type[Part])
     key = printable(".".join(keys)) or "the file"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        known = ", ".join(_keys_at(model, keys[:-1]))
-        message = f"there is no such key (allowed: {known})"
+        known = f" (allowed: {', '.join(_keys_at(model, keys[:-1]))})" if model else ""
+        message = f"there is no such key{known}"
     elif first["type"] == "missing":
         message = "is needed and missing"
     more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
