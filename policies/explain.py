@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from textwrap import fill
@@ -62,13 +62,18 @@ def as_text(page: Notice) -> str:
     blocks = [page.title, "=" * len(page.title), "", fill(page.lead, _WIDTH)]
     for section in page.sections:
         blocks += ["", section.heading, "-" * len(section.heading)]
-        for item in section.items:
-            blocks.append(_wrapped(item.text, "- ", "  "))
-            if item.quote:
-                blocks.append(_wrapped(item.quote, "  > ", "  > "))
+        blocks += _lines(section.items, "")
         if section.table:
             blocks += ["", *_columns(section.table)]
     return "\n".join(blocks) + "\n"
+
+
+def _lines(items: Iterable[Item], indent: str) -> Iterator[str]:
+    for item in items:
+        yield _wrapped(item.text, f"{indent}- ", f"{indent}  ")
+        if item.quote:
+            yield _wrapped(item.quote, f"{indent}  > ", f"{indent}  > ")
+        yield from _lines(item.points, f"{indent}  ")
 
 
 def _wrapped(text: str, first: str, other: str) -> str:
@@ -94,10 +99,7 @@ def as_dict(page: Notice) -> dict[str, Any]:
             {
                 "id": section.id,
                 "heading": section.heading,
-                "items": [
-                    {"text": item.text} | ({"quote": item.quote} if item.quote else {})
-                    for item in section.items
-                ],
+                "items": [_item(item) for item in section.items],
             }
             | (
                 {"columns": list(section.table.columns), "rows": [*map(list, section.table.rows)]}
@@ -107,6 +109,15 @@ def as_dict(page: Notice) -> dict[str, Any]:
             for section in page.sections
         ],
     }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    told: dict[str, Any] = {"text": item.text}
+    if item.quote:
+        told["quote"] = item.quote
+    if item.points:
+        told["points"] = [_item(point) for point in item.points]
+    return told
 
 
 def as_html(page: Notice) -> str:

@@ -25,10 +25,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One of our sentences, and after it, apart, words that somebody else wrote."""
+    """One of our sentences; after it, apart, words that somebody else wrote, and what belongs to it."""
 
     text: str
     quote: str = ""
+    points: tuple[Item, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quote", plain(self.quote))

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.consent import question
 from policies.schema import Policy, RuleSettings
-from policies.texts import Plural, Texts, mark
+from policies.texts import Plural, Texts, mark, plain
 from policies.texts.notice import Item, Part, Table
 from policies.texts.words import (
     BASES,
@@ -53,11 +53,17 @@ def who(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
 def sensors(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
     """What is switched on, and what is not."""
     if "camera" in policy.purposes:
-        yield Item(t.say("Your camera is on. The program looks at the picture in the exam."))
+        yield Item(
+            t.say(
+                "Your camera is on in the exam, unless you say no. The program looks at the picture."
+            )
+        )
     else:
         yield Item(t.say("Your camera stays off."))
     if "microphone" in policy.purposes:
-        yield Item(t.say("Your microphone is on. The program listens in the exam."))
+        yield Item(
+            t.say("Your microphone is on in the exam, unless you say no. The program listens.")
+        )
     else:
         yield Item(t.say("Your microphone stays off."))
     yield Item(t.say("Nothing is switched on before you have seen this page and answered."))
@@ -68,12 +74,12 @@ def choices(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
     """One purpose, one question; and what comes instead of each."""
     for name, purpose in policy.purposes.items():
         if purpose.basis == "consent":
-            yield Item(question(name, t.lang))
-            yield Item(t.say("If you say no, you get this instead:"), purpose.alternative)
+            instead = Item(t.say("If you say no, you get this instead:"), purpose.alternative)
+            yield Item(question(name, t.lang), points=(instead,))
         else:
-            yield Item(t.say(STATEMENTS[name]))
-            yield Item(t.say(BASES[purpose.basis]))
-            yield Item(t.say("If you object, you get this instead:"), purpose.alternative)
+            instead = Item(t.say("If you object, you get this instead:"), purpose.alternative)
+            why = Item(t.say(BASES[purpose.basis]))
+            yield Item(t.say(STATEMENTS[name]), points=(why, instead))
     yield Item(t.say("You answer each question by itself. No answer is filled in for you."))
     yield Item(t.say("You can say no and still take your exam."))
     yield Item(t.say("No note is made of a no. The people who look at your notes do not see it."))
@@ -83,10 +89,11 @@ def choices(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
 
 def signals(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
     """Every kind that can become a note, with how long it must last."""
-    yield Item(t.say("The program makes a note when one of these things happens:"))
     titles = foreign_titles(parts)
-    for kind, rule in policy.rules.items():
-        yield _signal(t, kind, rule, titles.get(kind, kind))
+    points = [_signal(t, kind, rule, titles.get(kind, kind)) for kind, rule in policy.rules.items()]
+    yield Item(
+        t.say("The program makes a note when one of these things happens:"), points=tuple(points)
+    )
     for part in parts.values():
         for kind in part.kinds:
             if kind not in policy.rules:
@@ -137,7 +144,7 @@ def kept(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
     """What is kept, and what is not."""
     purposes = policy.purposes
     if "clips" in purposes:
-        yield from _clips(t, policy)
+        yield _clip(t, policy)
     else:
         yield Item(t.say("No picture and no sound is kept. A note is only a sentence."))
     yield Item(
@@ -159,21 +166,22 @@ def kept(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
         )
 
 
-def _clips(t: Texts, policy: Policy) -> Iterator[Item]:
-    if {"camera", "microphone"} <= set(policy.purposes):
-        yield Item(t.say("For each note, a short clip with picture and sound is kept."))
-    elif "camera" in policy.purposes:
-        yield Item(t.say("For each note, a short clip with picture and no sound is kept."))
-    else:
-        yield Item(t.say("For each note, a short clip with sound and no picture is kept."))
+def _clip(t: Texts, policy: Policy) -> Item:
     clips = policy.clips
-    for plural, seconds in (
+    lengths = (
         (CLIP_BEFORE, clips.pre_roll_s),
         (CLIP_AFTER, clips.post_roll_s),
         (CLIP_LONGEST, clips.max_s),
-    ):
-        yield Item(t.count(plural, seconds))
-    yield Item(t.say("The clip is locked at once."))
+    )
+    points = [Item(t.count(plural, seconds)) for plural, seconds in lengths]
+    points.append(Item(t.say("The clip is locked at once.")))
+    if {"camera", "microphone"} <= set(policy.purposes):
+        text = t.say("For each note, a short clip with picture and sound is kept.")
+    elif "camera" in policy.purposes:
+        text = t.say("For each note, a short clip with picture and no sound is kept.")
+    else:
+        text = t.say("For each note, a short clip with sound and no picture is kept.")
+    return Item(text, points=tuple(points))
 
 
 CLIP_BEFORE = Plural(
@@ -444,7 +452,7 @@ def part_title(t: Texts, detector: str) -> str:
 
 def foreign_titles(parts: Parts) -> dict[str, str]:
     """Kind → title in the plug-in's own words."""
-    return {kind: title for part in parts.values() for kind, title in part.kinds.items()}
+    return {kind: plain(title) for part in parts.values() for kind, title in part.kinds.items()}
 
 
 SECTIONS = (
