@@ -5,7 +5,8 @@
 MEDIA is a folder with `video/*/*` and `labels.csv`. Prints one line a recording and a last line with
 totals. `--alter` plays every recording back and forth for `--seconds` and, from second 8 on, changes
 the pictures in one of the ways in ALTERATIONS ("as-is" only loops them). `--pictures GLOB` shows the
-pictures of a folder as if they were one recording, two a second.
+pictures of a folder as if they were one recording, two a second. `--cost` prints what each detector
+costs a look beside the bare network, on the same frames of the recordings that `--match` names.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 
+from detectors._yolo import letterbox
 from models import registry
 from policies import load
 from policies.consent import Grant
@@ -148,6 +151,26 @@ def flags(plugins: list[Plugin], shown: Iterator[Frame], policy: str) -> tuple[l
     return text, cpu / max(looks, 1)
 
 
+def cost(plugins: list[Plugin], path: Path) -> str:
+    """Mean milliseconds of processor time a look: the bare network, then each detector."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(_model("yolo11n")), options)
+    context = Context({name: _model(name) for p in plugins for name in p.models})
+    detectors = {p.name: p.create(p.Settings(), context) for p in plugins}
+    times: dict[str, list[float]] = {"bare network": [], **{name: [] for name in detectors}}
+    for frame in frames(path):
+        blob, _, _, _ = letterbox(frame.image, 640, 480)
+        began = time.process_time()
+        session.run(None, {session.get_inputs()[0].name: blob})
+        times["bare network"].append(time.process_time() - began)
+        for name, detector in detectors.items():
+            began = time.process_time()
+            detector.update(frame)
+            times[name].append(time.process_time() - began)
+    return ", ".join(f"{name} {1000 * np.mean(each):.1f}" for name, each in times.items())
+
+
 def _model(name: str) -> Path:
     path = registry.find(name)
     if path is None:
@@ -163,6 +186,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--policy", default="standard")
     parser.add_argument("--pictures", metavar="GLOB")
+    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--match", default="", help="only recordings whose path holds this text")
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
@@ -178,6 +202,9 @@ def main() -> None:
     flagged = total = 0
     for path in sorted(p for p in chosen.media.glob("video/*/*") if p.suffix in SUFFIXES):
         if chosen.match not in str(path):
+            continue
+        if chosen.cost:
+            print(f"{path.parent.name}/{path.name:46s} {cost(plugins, path)} ms")
             continue
         how = chosen.alter
         shown = looped(path, chosen.seconds, how, rng) if how else frames(path)

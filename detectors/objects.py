@@ -7,6 +7,7 @@ probability that is steady over time. docs/detectors/objects.md says what was me
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -63,9 +64,6 @@ CLOSE_SAME = 0.2
 SHELF = 5
 # A book held up before a shelf is much larger than those on it.
 BEFORE_SHELF = 4.0
-# A second box that lies mostly inside the student's own is an arm, a reflection in glasses or a
-# print on a shirt, not a person.
-INSIDE = 0.7
 # How far a screen may seem to move, in fractions of the picture, while it stands still.
 STILL = 0.04
 # A picture whose brightest 2 % stay below this (of 255) shows nothing to judge.
@@ -170,17 +168,23 @@ def in_use(books: Sequence[Found], smallest: float) -> list[Found]:
 
 
 def extra_people(people: Sequence[Found], smallest: float) -> list[Found]:
-    """Everyone but the student, who is the largest person in the picture."""
+    """Everyone but the student, who is the largest person in the picture.
+
+    A score counts only as far as its box lies outside the student's: an arm, a hand held to the camera
+    or a print on a shirt is also found as a person, and lies mostly inside.
+    """
     if len(people) < 2:
         return []
     student = max(people, key=lambda f: f.box.width * f.box.height)
-    return [
-        f
-        for f in people
-        if f is not student
-        and f.box.width * f.box.height >= smallest
-        and intersection(f.box, student.box) < INSIDE * f.box.width * f.box.height
-    ]
+    extra: list[Found] = []
+    for person in people:
+        area = person.box.width * person.box.height
+        if person is student or area < smallest:
+            continue
+        score = person.score * (1.0 - intersection(person.box, student.box) / area)
+        if score >= LOWEST["person"]:
+            extra.append(replace(person, score=score))
+    return extra
 
 
 def stands_still(a: Box, b: Box) -> bool:
