@@ -26,6 +26,8 @@ Effect = Literal["more", "less", "other"]
 # How much a change matters to a student, the smallest number first.
 PURPOSE, ROOM, RECIPIENT, KEPT, SIGNAL, REVIEW, BREAK, WHO = range(8)
 
+BREAK_EFFECTS: Mapping[str, Effect] = {"off": "more", "planned": "other", "on_demand": "less"}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -240,11 +242,8 @@ def _facts(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
         shown = new.show_flags == "live"
         yield Change(REVIEW, "less" if shown else "more", t.say(live if shown else at_end))
     if old.breaks.mode != new.breaks.mode:
-        yield Change(
-            BREAK,
-            {"off": "more", "planned": "other", "on_demand": "less"}[new.breaks.mode],  # type: ignore[arg-type]
-            t.say(SWITCHES[f"breaks.{new.breaks.mode}"][0]),
-        )
+        text = t.say(SWITCHES[f"breaks.{new.breaks.mode}"][0])
+        yield Change(BREAK, BREAK_EFFECTS[new.breaks.mode], text)
     if old.breaks.planned_at_minutes != new.breaks.planned_at_minutes:
         yield Change(
             BREAK,

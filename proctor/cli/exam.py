@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = make_plan(arguments.policy, roots=arguments.root)
     recipients = choose_recipients(plan, arguments.recipient)
     running.print_not_measured(plan, arguments.quiet)
-    answers = running.get_consent(plan, arguments.consent)
+    answers = running.get_consent(plan, arguments.consent, arguments.lang)
     require_some_sensor(answers)
     limit = float("inf") if arguments.minutes is None else arguments.minutes * 60.0
     progress = running.Progress(None if arguments.minutes is None else limit, arguments.quiet)

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     recording = Recording.open(arguments.recording)
     recipients = choose_recipients(plan, arguments.recipient)
     running.print_not_measured(plan, arguments.quiet)
-    answers = running.get_consent(plan, arguments.consent)
+    answers = running.get_consent(plan, arguments.consent, arguments.lang)
     require_some_sensor(answers)
     progress = running.Progress(recording.duration, arguments.quiet)
     on_flag = running.flag_printer(arguments.json, progress.write)

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,9 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         help="ask purpose by purpose (default), accept all, or read a consent file",
     )
     parser.add_argument(
+        "--lang", default="en", metavar="L", help="language of the questions: en, de, fr, es or nl"
+    )
+    parser.add_argument(
         "--recipient",
         action="append",
         default=[],
@@ -60,13 +64,18 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def get_consent(plan: Plan, how: str) -> Answers:
-    """Consent as the option says: asked on the terminal, accepted, or from a file."""
+def get_consent(plan: Plan, how: str, lang: str = "en") -> Answers:
+    """Consent as the option says: asked on the terminal in ``lang``, accepted, or from a file."""
     from policies import consent
     from policies.errors import PolicyError
+    from policies.texts import texts
 
+    try:
+        language = texts(lang).lang
+    except PolicyError as error:
+        raise InputError(str(error)) from error
     if how == "all":
-        return consent.accept_all(plan.policy)
+        return replace(consent.accept_all(plan.policy), language=language)
     if how == "ask":
         if not sys.stdin.isatty():
             raise InputError(
@@ -74,9 +83,9 @@ def get_consent(plan: Plan, how: str) -> Answers:
                 "with the student's answers, or --consent all for a recording whose people agreed."
             )
         print(f"{plan.policy.institution}: {plan.policy.exam}", file=sys.stderr)
-        return consent.ask(plan.policy, _yes_or_no)
+        return consent.ask(plan.policy, _yes_or_no, language)
     try:
-        return consent.from_file(plan.policy, Path(how))
+        return replace(consent.from_file(plan.policy, Path(how)), language=language)
     except PolicyError as error:
         raise InputError(str(error)) from error
 

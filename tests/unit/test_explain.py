@@ -191,6 +191,23 @@ def test_C5_the_hash_is_of_the_text_in_the_language_in_which_it_was_put(full):  
     assert len(hashes) == len(LANGUAGES)
 
 
+def test_C1_the_terminal_asks_in_the_language_asked_for(full):  # noqa: N802
+    put: list[str] = []
+    answers = consent.ask(full, lambda words: put.append(words) is None, "es")
+    assert answers.language == "es"
+    assert "¿Puede este examen usar tu micrófono?" in put[1]
+    assert "Si dices que no, tienes esto a cambio: ALT-MICROPHONE" in put[1]
+    assert "Si te opones, tienes esto a cambio: ALT-CAMERA" in put[0]
+
+
+def test_C1_an_unknown_language_stops_before_anything_is_asked(capsys, tmp_path):  # noqa: N802
+    words = ("--case", str(tmp_path / "case"), "--consent", "all", "--lang", "tlh")
+    code, _, err = run(capsys, "exam", *words)
+    assert code == 2
+    assert err.endswith("no texts in the language 'tlh'; there are: en, de, fr, es, nl.\n")
+    assert not (tmp_path / "case").exists()
+
+
 @pytest.mark.parametrize(
     ("lang", "words"),
     [
