@@ -17,7 +17,7 @@ from policies.texts.changes import (
     Words,
 )
 from policies.texts.notice import Part
-from policies.texts.sections import Parts, kind_title, part_title, setting
+from policies.texts.numbers import Parts, kind_title, part_title, setting
 from policies.texts.words import BASES, LANGUAGE_NAMES, PLACES, PURPOSES, STAKES, short_key
 
 # More: asks, sees or keeps more than before. Less: the opposite. Other: neither can be said.

@@ -14,7 +14,8 @@ from policies.consent import question
 from policies.schema import Policy
 from policies.texts import texts
 from policies.texts.notice import Item, Notice, Part, Section, Table
-from policies.texts.sections import SECTIONS, thresholds
+from policies.texts.numbers import thresholds
+from policies.texts.sections import SECTIONS
 
 __all__ = [
     "Item",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from policies.schema import Policy, Purpose, PurposeName
 from policies.texts import plain, texts
 from policies.texts.notice import Part
-from policies.texts.sections import kind_title, part_title
+from policies.texts.numbers import kind_title, part_title
 from policies.texts.words import PLACES, PURPOSES, short_key
 
 TO_FILL = "*(the institution fills this in)*"
