@@ -111,12 +111,15 @@ def read_cases(media: Path, only: str) -> list[Case]:
 
 
 def replay(plan: Plan, path: Path) -> list[Flag]:
-    with tempfile.TemporaryDirectory() as folder, Session(
-        plan,
-        accept_all(plan.policy),
-        Path(folder) / "case",
-        recipients=choose_recipients(plan, []),
-    ) as session:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Session(
+            plan,
+            accept_all(plan.policy),
+            Path(folder) / "case",
+            recipients=choose_recipients(plan, []),
+        ) as session,
+    ):
         session.replay(Recording.open(path))
         return list(session.flags.values())
 
