@@ -13,7 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
 from policies.errors import PolicyError
-from policies.load import document_of, parse, printable
+from policies.load import MAX_DEPTH, document_of, parse, printable
 from policies.reference import PLACEHOLDERS, Entry, entries
 from policies.schema import Part, Policy
 
@@ -21,6 +21,8 @@ Tables = tomlkit.TOMLDocument | Table
 
 # Width at which a comment of `policy new` is broken; the texts are read in an editor.
 COMMENT_WIDTH = 96
+# A longer key than any table's, its quotes and dots included.
+MAX_KEY = 200
 # Stands, as a comment, where a date and time may be filled in; nothing else can be without a value.
 EXAMPLE_MOMENT = "2027-01-31T12:00:00Z"
 
@@ -38,18 +40,18 @@ def set_values(text: str, changes: Mapping[str, object], where: str = "policy") 
     Raises :class:`PolicyError` when the outcome is no policy, or ``text`` is not TOML.
     """
     _, wanted = document_of(text.encode("utf-8"), where)
+    parts = {dotted: split_key(dotted) for dotted in changes}
     try:
         document = tomlkit.parse(text)
+        for dotted, value in changes.items():
+            plain = list(value) if isinstance(value, tuple) else value
+            for tables in (document, wanted):
+                _put(tables, parts[dotted], copy.deepcopy(plain), dotted)
+        edited = tomlkit.dumps(document)
     except (TOMLKitError, RecursionError) as error:
         raise PolicyError(
             f"The policy {where} cannot be edited: {printable(str(error))}."
         ) from error
-    for dotted, value in changes.items():
-        keys = split_key(dotted)
-        plain = list(value) if isinstance(value, tuple) else value
-        for tables in (document, wanted):
-            _put(tables, keys, copy.deepcopy(plain), dotted)
-    edited = tomlkit.dumps(document)
     parse(edited.encode("utf-8"), where)
     if tomllib.loads(edited) != wanted:
         raise PolicyError(
@@ -63,13 +65,13 @@ def split_key(dotted: str) -> list[str]:
     """The parts of a key as TOML writes it: ``rules."face.absent".on`` has three."""
     parts: list[str] = []
     try:
-        table: Any = tomllib.loads(f"{dotted} = 0")
+        table: Any = tomllib.loads(f"{dotted} = 0") if len(dotted) <= MAX_KEY else None
     except (ValueError, RecursionError):
         table = None
     while isinstance(table, dict) and len(table) == 1:
         ((part, table),) = table.items()
         parts.append(part)
-    if table != 0 or "\n" in dotted or "=" in dotted:
+    if table != 0 or "\n" in dotted or "=" in dotted or len(parts) > MAX_DEPTH:
         raise PolicyError(f"'{printable(dotted)}' is no key of a policy, for instance clips.max_s.")
     return parts
 
