@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detectors._noise import without_known_remarks
 from proctor.types import Box, Frame, Image
 
 Floats = npt.NDArray[np.float32]
@@ -276,7 +277,8 @@ def _make_landmarker(model: bytes) -> Any:
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )
-    return vision.FaceLandmarker.create_from_options(options)
+    with without_known_remarks():
+        return vision.FaceLandmarker.create_from_options(options)
 
 
 def _view(result: Any, width: int, height: int) -> FaceView:
