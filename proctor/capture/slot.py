@@ -41,11 +41,19 @@ class Slot(Generic[T]):
         Waits up to ``timeout`` seconds for one; ``None`` when none came or the slot is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self.put_count > after, timeout)
+            self._changed.wait_for(
+                lambda: self._closed or (self.put_count > after and self._item is not None), timeout
+            )
             if self._closed or self.put_count <= after or self._item is None:
                 return None
             self._taken = True
             return self.put_count, self._item
+
+    def empty(self) -> None:
+        """Let go of the item; readers wait for the next one."""
+        with self._changed:
+            self._item = None
+            self._taken = True
 
     def close(self) -> None:
         """Let go of the item and wake every reader with ``None``. May be called twice."""

@@ -19,6 +19,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--minutes", type=float, default=None, help="end by itself after this long")
     parser.add_argument("--camera", default="0", help="camera number or device path")
     parser.add_argument("--microphone", default=None, help="microphone name or number")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the exam in --case after a crash; what was withdrawn stays withdrawn",
+    )
     parser.set_defaults(run=run)
 
 
@@ -27,14 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.capture.microphone import Microphone
     from proctor.capture.source import Source
     from proctor.cli import running
+    from proctor.cli.controls import Controls
     from proctor.session.plan import make_plan
-    from proctor.session.session import FPS, Session, choose_recipients, require_some_sensor
+    from proctor.session.session import FPS, Session, choose_recipients
 
-    plan = make_plan(arguments.policy, roots=arguments.root)
-    recipients = choose_recipients(plan, arguments.recipient)
-    running.print_not_measured(plan, arguments.quiet)
-    answers = running.get_consent(plan, arguments.consent, arguments.lang)
-    require_some_sensor(answers)
+    plan = make_plan(arguments.policy, roots=arguments.root, addendum=arguments.addendum)
+    answers = None
+    if not arguments.resume:
+        recipients = choose_recipients(plan, arguments.recipient)
+        running.print_not_measured(plan, arguments.quiet)
+        answers = running.get_consent(plan, arguments.consent, arguments.lang)
     limit = float("inf") if arguments.minutes is None else arguments.minutes * 60.0
     progress = running.Progress(None if arguments.minutes is None else limit, arguments.quiet)
     on_flag = running.flag_printer(arguments.json, progress.write)
@@ -44,28 +51,49 @@ def run(arguments: argparse.Namespace) -> int:
         nonlocal asked_to_end
         asked_to_end = True
 
+    def begin() -> Session:
+        if answers is None:
+            return Session.reopen(plan, arguments.case, on_flag=on_flag, on_notice=progress.tell)
+        return Session(
+            plan,
+            answers,
+            arguments.case,
+            recipients=recipients,
+            on_flag=on_flag,
+            on_notice=progress.tell,
+        )
+
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), end)
     try:
-        with Session(
-            plan, answers, arguments.case, recipients=recipients, on_flag=on_flag
-        ) as session:
-            sources: list[Source] = []
-            if "camera" in session.grants:
-                device = int(arguments.camera) if arguments.camera.isdigit() else arguments.camera
-                sources.append(
-                    Camera(session.grants["camera"], session.clock, device=device, fps=FPS)
-                )
-            if "microphone" in session.grants:
-                name = arguments.microphone
-                device = int(name) if name is not None and name.isdigit() else name
-                sources.append(
-                    Microphone(session.grants["microphone"], session.clock, device=device)
-                )
+        with begin() as session:
+            controls = Controls(session, progress.tell)
+            controls.listen()
+
+            def devices() -> list[Source]:
+                """The devices of what is agreed to now; made anew after every break."""
+                found: list[Source] = []
+                camera, microphone = session.sensor("camera"), session.sensor("microphone")
+                if camera is not None:
+                    found.append(
+                        Camera(camera, session.clock, device=_device(arguments.camera), fps=FPS)
+                    )
+                if microphone is not None:
+                    device = _device(arguments.microphone) if arguments.microphone else None
+                    found.append(Microphone(microphone, session.clock, device=device))
+                return found
+
             summary = session.live(
-                sources, until=lambda t: asked_to_end or t >= limit, on_progress=progress
+                devices,
+                until=lambda t: asked_to_end or controls.ended or t >= limit,
+                on_progress=progress,
             )
     finally:
         progress.close()
     running.print_summary(summary, arguments.case, arguments.json, arguments.quiet)
     return 0
+
+
+def _device(name: str) -> int | str:
+    """A number, or a name or path, as the device libraries want it."""
+    return int(name) if name.isdigit() else name

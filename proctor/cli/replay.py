@@ -26,14 +26,13 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.capture.replay import RealTimeReplay, Recording
     from proctor.cli import running
     from proctor.session.plan import make_plan
-    from proctor.session.session import Session, choose_recipients, require_some_sensor
+    from proctor.session.session import Session, choose_recipients
 
-    plan = make_plan(arguments.policy, roots=arguments.root)
+    plan = make_plan(arguments.policy, roots=arguments.root, addendum=arguments.addendum)
     recording = Recording.open(arguments.recording)
     recipients = choose_recipients(plan, arguments.recipient)
     running.print_not_measured(plan, arguments.quiet)
     answers = running.get_consent(plan, arguments.consent, arguments.lang)
-    require_some_sensor(answers)
     progress = running.Progress(recording.duration, arguments.quiet)
     on_flag = running.flag_printer(arguments.json, progress.write)
     try:
@@ -44,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
                 source = RealTimeReplay(
                     recording,
                     session.clock,
-                    camera=session.grants.get("camera"),
-                    microphone=session.grants.get("microphone"),
+                    camera=session.sensor("camera"),
+                    microphone=session.sensor("microphone"),
                 )
                 summary = session.live(
                     [source], until=lambda t: False, on_progress=progress, kind="replay"

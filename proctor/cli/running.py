@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policies.consent import Answers
     from proctor.pipeline.rules import FlagEvent
     from proctor.session.plan import Plan
-    from proctor.session.session import Summary
+    from proctor.session.summary import Summary
 
 
 def add_session_options(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +53,12 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         help="an age public key that can open the clips, beside the policy's "
         "(may be given again; default: this computer's demo key)",
     )
+    parser.add_argument(
+        "--addendum",
+        type=Path,
+        metavar="FILE",
+        help="what is arranged for this student: a file that the institution signed (.dsse)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     add_quiet(parser)
 
@@ -65,7 +71,19 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
 
 
 def get_consent(plan: Plan, how: str, lang: str = "en") -> Answers:
-    """Consent as the option says: asked on the terminal in ``lang``, accepted, or from a file."""
+    """Consent as the option says: asked on the terminal in ``lang``, accepted, or from a file.
+
+    What a yes alone does not allow is taken back; raises :class:`InputError` when nothing is left to run.
+    """
+    from policies.engine import lawful
+    from proctor.session.session import require_some_sensor
+
+    answers = lawful(plan.policy, _answers(plan, how, lang))
+    require_some_sensor(answers, plan)
+    return answers
+
+
+def _answers(plan: Plan, how: str, lang: str) -> Answers:
     from policies import consent
     from policies.errors import PolicyError
     from policies.texts import texts
@@ -137,6 +155,10 @@ class Progress:
     def write(self, line: str) -> None:
         """Print a line above the bar."""
         self._bar.write(line)
+
+    def tell(self, line: str) -> None:
+        """Say something to the person at the terminal, above the bar and apart from the output."""
+        self._bar.write(line, file=sys.stderr)
 
     def close(self) -> None:
         self._bar.close()

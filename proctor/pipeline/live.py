@@ -84,6 +84,19 @@ class Live:
 
     # What the session calls.
 
+    def forget_frames(self) -> None:
+        """Let go of the frame that waits for the detectors."""
+        self._slot.empty()
+
+    def forget_audio(self) -> None:
+        """Let go of the sound that waits for the detectors; it is no gap, nobody was to hear it."""
+        self._lost_audio_s = 0.0
+        while True:
+            try:
+                self._audio.get_nowait()
+            except queue.Empty:
+                return
+
     def start(self) -> None:
         for lane in self._lanes:
             self._launch(lane)

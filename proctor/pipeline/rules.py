@@ -7,7 +7,7 @@ added up as *not measured*. Time comes from the data, so a replay and a live run
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,9 +26,12 @@ class FlagEvent:
 
 
 class Rule:
-    """The rule of one kind. Feed it observations in time order."""
+    """The rule of one kind. Feed it observations in time order.
 
-    def __init__(self, kind: Kind, settings: RuleSettings) -> None:
+    ``opened``: how many flags of this kind the case has already.
+    """
+
+    def __init__(self, kind: Kind, settings: RuleSettings, opened: int = 0) -> None:
         self.kind = kind
         self.settings = settings
         self.measured_s = 0.0
@@ -37,7 +40,8 @@ class Rule:
         self._last: Observation | None = None
         self._active = False
         self._cool_until = float("-inf")
-        self._opened = 0
+        self._opened = opened
+        self._silent = "nothing reported"
         self._clear()
 
     def _clear(self) -> None:
@@ -52,9 +56,14 @@ class Rule:
         self._count = 0
         self._flag: Flag | None = None
 
-    def begin(self, t: float) -> None:
-        """Measuring starts at ``t``: silence from here on counts as not measured."""
+    def begin(self, t: float, silent: str = "nothing reported") -> None:
+        """Measuring starts at ``t``, or starts again: silence from here on counts as not measured.
+
+        ``silent`` is the reason that such time gets; the time since :meth:`finish` gets none.
+        """
         self._now = t
+        self._last = None
+        self._silent = silent
 
     def feed(self, observation: Observation) -> list[FlagEvent]:
         """One observation of this kind; returns what it opened or closed."""
@@ -100,7 +109,7 @@ class Rule:
             self.measured_s += held
         missing = passed - held
         if missing > 0:
-            reason = "nothing reported"
+            reason = self._silent
             if last is not None and last.score is None:
                 reason = last.reason or "could not tell"
             self.unknown_s[reason] = self.unknown_s.get(reason, 0.0) + missing
@@ -159,15 +168,22 @@ class Rule:
 class RuleBook:
     """The rules of a policy, by kind."""
 
-    def __init__(self, kinds: Iterable[Kind], settings: dict[str, RuleSettings]) -> None:
+    def __init__(
+        self,
+        kinds: Iterable[Kind],
+        settings: Mapping[str, RuleSettings],
+        opened: Mapping[str, int] | None = None,
+    ) -> None:
         by_name = {kind.name: kind for kind in kinds}
+        before = opened or {}
         self.rules = {
-            name: Rule(by_name[name], chosen)
+            name: Rule(by_name[name], chosen, before.get(name, 0))
             for name, chosen in settings.items()
             if name in by_name
         }
 
     def begin(self, t: float) -> None:
+        """Measuring starts, or starts again after :meth:`finish`."""
         for rule in self.rules.values():
             rule.begin(t)
 

@@ -25,6 +25,10 @@ MAX_BACKDATE_S = 15.0
 DUE_TOLERANCE_S = 0.05
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Station:
     """One running detector: its schedule, its failures, its cost."""
@@ -39,6 +43,8 @@ class Station:
     busy_s: float = 0.0
     cpu_s: float = 0.0
     looking_since: float | None = None
+    # Set from any thread: the next look comes after a gap, and history must be forgotten first.
+    after_gap: bool = False
 
     def __post_init__(self) -> None:
         self.period = self.plugin.period
@@ -51,6 +57,11 @@ class Station:
         # The grid is kept (no drift) unless time jumped by more than one period.
         expected = self.next_due + self.period
         self.next_due = expected if expected > sample.t else sample.t + self.period
+        if self.after_gap:
+            self.after_gap = False
+            self._reset()
+            if self.lost:
+                return self.unknown(sample.t, self.lost)
         wall, cpu = time.perf_counter(), time.thread_time()
         self.looking_since = time.monotonic()
         try:
@@ -103,11 +114,16 @@ class Station:
 
 @dataclass(slots=True)
 class Lane:
-    """Detectors that run on one thread, most overdue first."""
+    """Detectors that run on one thread, most overdue first.
+
+    ``allowed`` is asked before every look: without leave of the student nothing is looked at, not
+    even a sample that is on its way already.
+    """
 
     name: str
     takes: str
     stations: list[Station]
+    allowed: Callable[[], bool] = _always
 
     def process(
         self, sample: Sample, fresh: Callable[[Sample], bool] | None = None
@@ -117,7 +133,7 @@ class Lane:
         for station in sorted(self.stations, key=lambda s: s.next_due):
             if not station.due(sample.t):
                 continue
-            if fresh is not None and not fresh(sample):
+            if not self.allowed() or (fresh is not None and not fresh(sample)):
                 break
             answers += station.look(sample)
         return answers

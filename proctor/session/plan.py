@@ -12,14 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from models import registry
-from policies.schema import Policy, PurposeName
+from policies.addendum import Addendum
+from policies.schema import Policy, PurposeName, RuleSettings
 from proctor.errors import InputError, MissingError
+from proctor.evidence.words import BY_ARRANGEMENT
 from proctor.pipeline.detector import Context, Kind, Plugin, Settings
 from proctor.pipeline.plugins import Plugins, discover
 from proctor.pipeline.runner import Station
+from proctor.session.arrangement import SENSOR, read_addendum
 from proctor.session.trust import read_trusted
-
-SENSOR: Mapping[str, PurposeName] = {"frame": "camera", "audio": "microphone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,32 @@ class Plan:
     not_measured: tuple[NotMeasured, ...]
     # The institution's own envelope; ``None`` for a preset or a practice file, which nobody signed.
     policy_envelope: bytes | None = None
+    # What is arranged for this student on top of the policy, and the hash of the file that says so.
+    addendum: Addendum | None = None
+    addendum_sha256: str = ""
+    # Sensors that stay closed, because everything they would be for is off by arrangement.
+    idle: frozenset[PurposeName] = frozenset()
 
     @property
     def kinds(self) -> list[Kind]:
-        return [kind for choice in self.choices for kind in choice.plugin.kinds]
+        """What is measured in this session."""
+        return [kind for choice in self.choices for kind in self.kinds_of(choice)]
+
+    def kinds_of(self, choice: Choice) -> list[Kind]:
+        """What is measured with one plug-in: its kinds but those that are off by arrangement."""
+        return [kind for kind in choice.plugin.kinds if not self._off(kind.name)]
+
+    @property
+    def rules(self) -> Mapping[str, RuleSettings]:
+        """The policy's rules as they hold for this student."""
+        return self.addendum.rules_of(self.policy) if self.addendum else self.policy.rules
+
+    @property
+    def breaks_unlimited(self) -> bool:
+        return self.addendum is not None and self.addendum.breaks_unlimited
+
+    def _off(self, kind: str) -> bool:
+        return self.addendum is not None and self.addendum.off(kind)
 
     @property
     def policy_sha256(self) -> str:
@@ -67,7 +90,7 @@ class Plan:
     def without(self, sensors: Sequence[str], why: str) -> Plan:
         """The plan with the detectors of ``sensors`` (``frame``, ``audio``) left out."""
         gone = tuple(
-            NotMeasured(c.plugin.name, tuple(k.name for k in c.plugin.kinds), why, "")
+            NotMeasured(c.plugin.name, tuple(k.name for k in self.kinds_of(c)), why, "")
             for c in self.choices
             if c.plugin.takes in sensors
         )
@@ -111,14 +134,18 @@ def make_plan(
     require_all: bool = True,
     roots: Sequence[Path] = (),
     now: datetime | None = None,
+    addendum: Path | None = None,
 ) -> Plan:
     """Read a policy (preset name, practice file or signed envelope) and check it against this machine.
 
     ``roots`` and ``now`` are those of :func:`proctor.session.trust.read_trusted`.
+    ``addendum``: the signed file of what is arranged for this student; what it switches off is
+    neither looked for on this machine nor loaded.
     ``require_all=False`` is for practice runs: a missing network is then never a reason to stop.
     """
     trusted = read_trusted(policy_name, roots, now=now)
     policy = trusted.policy
+    arranged = read_addendum(addendum, trusted, roots, now=now) if addendum else None
     known = discover() if plugins is None else plugins
     _check_names(policy, known)
     choices: list[Choice] = []
@@ -131,6 +158,11 @@ def make_plan(
                 f"'{SENSOR[plugin.takes]}'; add [purposes.{SENSOR[plugin.takes]}] or remove it."
             )
         settings = _settings(plugin, wanted.settings, policy.id)
+        off = arranged.off_of(plugin) if arranged else ()
+        if off:
+            missing.append(NotMeasured(name, off, BY_ARRANGEMENT, ""))
+        if len(off) == len(plugin.kinds):
+            continue
         found = {m: registry.find(m) for m in (*plugin.models, *plugin.optional_models)}
         lacking = [m for m in plugin.models if found[m] is None]
         if not lacking:
@@ -143,8 +175,17 @@ def make_plan(
             raise MissingError(
                 f"The policy '{policy.id}' requires the detector '{name}', but {why}. {mend}"
             )
-        missing.append(NotMeasured(name, tuple(k.name for k in plugin.kinds), why, mend))
-    return Plan(policy, trusted.payload, tuple(choices), tuple(missing), trusted.envelope)
+        kinds = tuple(k.name for k in plugin.kinds if k.name not in off)
+        missing.append(NotMeasured(name, kinds, why, mend))
+    plan = Plan(policy, trusted.payload, tuple(choices), tuple(missing), trusted.envelope)
+    if arranged is None:
+        return plan
+    return replace(
+        plan,
+        addendum=arranged.addendum,
+        addendum_sha256=arranged.sha256,
+        idle=arranged.idle_sensors([known[name] for name in policy.detectors]),
+    )
 
 
 def _check_names(policy: Policy, known: Mapping[str, Plugin]) -> None:

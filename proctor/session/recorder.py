@@ -1,16 +1,21 @@
-"""From observations to evidence: rules, flags, clips, seals and the journal, on one thread."""
+"""From observations to evidence: rules, flags, clips, seals and the journal, on one thread.
+
+What is kept is asked of the grants at every step: a sample of a sensor that was withdrawn, or that
+comes from before or inside a break, goes no further than this.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from policies.consent import Grant
-from policies.schema import ClipSettings, RuleSettings
+from policies.schema import ClipSettings, PurposeName, RuleSettings
 from proctor.evidence.case import Case
 from proctor.evidence.ring import Ring
 from proctor.evidence.seal import seal
+from proctor.evidence.words import BY_ARRANGEMENT, NO_CLIP
 from proctor.pipeline.detector import Kind, Sample
 from proctor.pipeline.rules import FlagEvent, RuleBook
 from proctor.pipeline.runner import Station
@@ -35,9 +40,9 @@ class _Pending:
 class _Timeline:
     """The highest score of every kind in each second; ``None`` where nobody measured."""
 
-    def __init__(self, kinds: Sequence[str]) -> None:
+    def __init__(self, kinds: Sequence[str], start: float) -> None:
         self._kinds = kinds
-        self._t0 = 0.0
+        self._t0 = start // SCORE_STEP_S * SCORE_STEP_S
         self._cells: dict[int, dict[str, float]] = {}
 
     def feed(self, observation: Observation) -> None:
@@ -70,6 +75,20 @@ class _Timeline:
         return records
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a resumed case holds already: when it goes on, whether it had started, its flags by kind, its clips, and the
+    seconds of breaks and, by kind, those that were not measured.
+    """
+
+    t: float = 0.0
+    started: bool = False
+    break_s: float = 0.0
+    flags: Mapping[str, int] = field(default_factory=dict)
+    clips: int = 0
+    unmeasured: Mapping[str, float] = field(default_factory=dict)
+
+
 def _rounded(score: float | None) -> float | None:
     return None if score is None else round(score, 3)
 
@@ -77,8 +96,9 @@ def _rounded(score: float | None) -> float | None:
 class Recorder:
     """Everything that happens between what a detector says and what a case holds.
 
-    Not thread-safe: one thread (the evidence writer) calls it. ``on_flag`` hears of flags as they
-    open and close.
+    Not thread-safe: one thread (the evidence writer) calls it. ``grants`` is read at every step and
+    may change; ``sensors`` says which one each kind is measured with. ``on_flag`` hears of flags as
+    they open and close.
     """
 
     def __init__(
@@ -86,39 +106,61 @@ class Recorder:
         case: Case,
         *,
         kinds: Sequence[Kind],
+        sensors: Mapping[str, PurposeName],
         rules: Mapping[str, RuleSettings],
         clips: ClipSettings,
-        clip_grant: Grant | None,
+        grants: Mapping[PurposeName, Grant],
         recipients: Sequence[str],
         provenance: Mapping[str, Any],
         fps: float,
         on_flag: Callable[[FlagEvent], None],
+        earlier: Earlier | None = None,
     ) -> None:
+        earlier = earlier or Earlier()
         self._case = case
         self._clips = clips
-        self._clip_grant = clip_grant
+        self._grants = grants
+        self._sensors = sensors
         self._recipients = recipients
         self._provenance = provenance
         self._on_flag = on_flag
-        self.book = RuleBook(kinds, dict(rules))
-        self._timeline = _Timeline([kind.name for kind in kinds])
+        self._measured = {kind.name for kind in kinds}
+        self._before = earlier.unmeasured
+        self.book = RuleBook(kinds, rules, earlier.flags)
+        self._timeline = _Timeline([kind.name for kind in kinds], earlier.t)
         slowest = max((r.min_s for r in rules.values()), default=0.0)
         self._ring = Ring(fps=fps, seconds=clips.pre_roll_s + slowest + OPENING_SLACK_S)
         self._pending: dict[str, _Pending] = {}
         self._checkpoint_due = False
+        self._paused = False
+        self._since = earlier.t
+        self._flags_before = sum(earlier.flags.values())
         self.flags: dict[str, Flag] = {}
-        self.sealed = 0
+        self.sealed = earlier.clips
         self.frames = 0
+
+    @property
+    def flag_count(self) -> int:
+        """Flags in the case, also from before it was resumed."""
+        return self._flags_before + len(self.flags)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of pictures and sound held for clips."""
+        return self._ring.memory
 
     def begin(self, t: float) -> None:
         """Measuring starts: from here on silence counts as not measured."""
         self.book.begin(t)
 
     def media(self, sample: Sample) -> None:
-        """Keep a sample in the ring, as long as the student agreed to clips."""
+        """Keep a sample in the ring, as long as the student agrees to its sensor and to clips."""
+        sensor: PurposeName = "camera" if isinstance(sample, Frame) else "microphone"
+        if self._paused or sample.t < self._since or not self._may(sensor):
+            return
         if isinstance(sample, Frame):
             self.frames += 1
-        if self._clip_grant is None or not self._clip_grant.live:
+        if not self._may("clips"):
             return
         if isinstance(sample, Frame):
             self._ring.frame(sample)
@@ -127,7 +169,11 @@ class Recorder:
 
     def observations(self, until: float, observations: Sequence[Observation]) -> None:
         """What detectors said up to session second ``until``."""
+        if self._paused:
+            return
         for observation in observations:
+            if observation.kind not in self._measured or observation.t < self._since:
+                continue
             self._timeline.feed(observation)
             for event in self.book.feed(observation):
                 self._flagged(event)
@@ -142,6 +188,53 @@ class Recorder:
         data = {"detector": station.plugin.name, "sentence": station.lost}
         self.marker(Marker(t, "detector.lost", data))
 
+    # Breaks and withdrawals.
+
+    def pause(self, t: float) -> None:
+        """A break begins: what is open closes, what is pending is cut, and memory is emptied."""
+        for event in self.book.finish(t):
+            self._flagged(event)
+        for pending in list(self._pending.values()):
+            self._cut(pending, t)
+        self._ring.forget_pictures()
+        self._ring.forget_sound()
+        self._paused = True
+
+    def resume(self, t: float) -> None:
+        """The break is over: measuring starts again, and nothing from before ``t`` counts."""
+        self._paused = False
+        self._since = t
+        self.book.begin(t)
+        for name in self.book.rules.keys() - self._measured:
+            self.book.rules[name].begin(t, BY_ARRANGEMENT)
+
+    def withdraw(self, purpose: PurposeName, t: float) -> None:
+        """Nothing of ``purpose`` is measured or kept from here on; what memory held of it is gone."""
+        if purpose in ("camera", "clips"):
+            self._ring.forget_pictures()
+        if purpose in ("microphone", "clips"):
+            self._ring.forget_sound()
+        gone = [kind for kind in self._measured if self._sensors[kind] == purpose]
+        self._measured.difference_update(gone)
+        for rule in [self.book.rules[kind] for kind in gone if kind in self.book.rules]:
+            if self._paused:
+                continue
+            for event in rule.finish(t):
+                self._flagged(event)
+            rule.begin(t, BY_ARRANGEMENT)
+        for pending in list(self._pending.values()):
+            if purpose == "clips" or self._sensors[pending.flag.kind] == purpose:
+                self._drop(pending)
+
+    def restore(self, purpose: PurposeName, t: float) -> None:
+        """The student agreed to ``purpose`` again."""
+        back = [kind for kind, sensor in self._sensors.items() if sensor == purpose]
+        self._measured.update(back)
+        for rule in [self.book.rules[kind] for kind in back if kind in self.book.rules]:
+            if not self._paused:
+                rule.finish(t)
+                rule.begin(t)
+
     def finish(self, t: float) -> None:
         """The session ends: close what is open, cut what is pending, write the last scores."""
         for event in self.book.finish(t):
@@ -152,11 +245,17 @@ class Recorder:
             self._case.record("scores", record, sync=False)
 
     def not_measured(self) -> dict[str, dict[str, float]]:
-        """Seconds not measured, by kind and reason."""
-        return {
-            name: {why: round(seconds, 2) for why, seconds in rule.unknown_s.items()}
-            for name, rule in self.book.rules.items()
-        }
+        """Seconds not measured, by kind and reason; a break is neither measured nor that."""
+        found: dict[str, dict[str, float]] = {}
+        for name, rule in self.book.rules.items():
+            found[name] = {why: round(seconds, 2) for why, seconds in rule.unknown_s.items()}
+            if self._before.get(name):
+                found[name]["before the program was started again"] = round(self._before[name], 2)
+        return found
+
+    def _may(self, purpose: PurposeName) -> bool:
+        grant = self._grants.get(purpose)
+        return grant is not None and grant.live
 
     # Flags and clips.
 
@@ -187,11 +286,16 @@ class Recorder:
         self._on_flag(event)
 
     def _open_clip(self, flag: Flag) -> None:
-        if self._clip_grant is None or not self._clip_grant.live:
-            self._case.record("clip.skipped", {"flag": flag.id, "why": "clips are not kept"})
+        if not self._may("clips"):
+            self._case.record("clip.skipped", {"flag": flag.id, "why": NO_CLIP})
             return
         start = max(0.0, flag.start - self._clips.pre_roll_s)
         self._pending[flag.id] = _Pending(flag, start, self._ring.hold(start))
+
+    def _drop(self, pending: _Pending) -> None:
+        del self._pending[pending.flag.id]
+        self._ring.release(pending.hold)
+        self._case.record("clip.skipped", {"flag": pending.flag.id, "why": NO_CLIP})
 
     def _cut_at(self, pending: _Pending) -> float:
         """The session second at which the clip ends."""
@@ -216,8 +320,8 @@ class Recorder:
         del self._pending[flag.id]
         end = min(self._cut_at(pending), until)
         try:
-            if self._clip_grant is None or not self._clip_grant.live:
-                self._case.record("clip.skipped", {"flag": flag.id, "why": "clips are not kept"})
+            if not (self._may("clips") and self._may(self._sensors[flag.kind])):
+                self._case.record("clip.skipped", {"flag": flag.id, "why": NO_CLIP})
                 return
             clip = self._ring.cut(flag.id, pending.start, end)
             self._case.store(seal(clip, self._recipients), self._provenance)

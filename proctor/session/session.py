@@ -2,69 +2,53 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from policies.consent import Answers, Grant, issue
+from policies.engine import ConsentState, break_ends_at, lawful, planned_break_due
 from policies.schema import PurposeName
 from policies.sign import PAYLOAD_TYPE, envelope
 from proctor.capture.replay import Recording
-from proctor.capture.source import Source
 from proctor.clock import SessionClock
 from proctor.errors import InputError
+from proctor.evidence import erasure
 from proctor.evidence.case import Case
+from proctor.evidence.journal import SOURCE
 from proctor.evidence.keys import demo_recipient, local_signing_key
 from proctor.evidence.seal import check_recipient
+from proctor.evidence.words import BY_ARRANGEMENT
 from proctor.pipeline.detector import Sample
 from proctor.pipeline.flatout import FlatOut
 from proctor.pipeline.live import Live
 from proctor.pipeline.rules import FlagEvent
 from proctor.pipeline.runner import close_all, lanes
+from proctor.session.arrangement import SENSOR
+from proctor.session.capturing import Capture, Sources
+from proctor.session.desk import ConsentDesk
 from proctor.session.plan import Plan
-from proctor.session.recorder import Recorder
-from proctor.types import Flag, Marker, Observation
+from proctor.session.record import check_goes_on, consent_record, earlier_of
+from proctor.session.recorder import Earlier, Recorder
+from proctor.session.summary import Summary
+from proctor.types import Erasure, Flag, Marker, Observation
 
 # One grid of camera frames for detectors and clips alike (docs/decisions/0005).
 FPS = 10.0
 # A live session looks at its inbox this often when nothing arrives (s).
 PUMP_S = 0.25
+# Before a break ends by itself, its end is announced this long ahead (s).
+WARNING_S = 60.0
 
 T = TypeVar("T")
 OnFlag = Callable[[FlagEvent], None]
 OnProgress = Callable[[float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What happened in a session, in numbers."""
-
-    seconds: float
-    frames_seen: int
-    frames_dropped: int
-    not_measured_s: Mapping[str, float]
-    not_measured_why: Mapping[str, Mapping[str, float]]
-    real_time_factor: float
-    cpu_s: Mapping[str, float]
-    flags: int
-    clips: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "seconds": round(self.seconds, 3),
-            "frames_seen": self.frames_seen,
-            "frames_dropped": self.frames_dropped,
-            "flags": self.flags,
-            "clips": self.clips,
-            "not_measured_s": dict(self.not_measured_s),
-            "not_measured_why": {k: dict(v) for k, v in self.not_measured_why.items()},
-            "real_time_factor": round(self.real_time_factor, 2),
-            "cpu_s": {k: round(v, 3) for k, v in self.cpu_s.items()},
-        }
+OnNotice = Callable[[str], None]
 
 
 def choose_recipients(plan: Plan, given: Sequence[str]) -> tuple[str, ...]:
@@ -79,7 +63,8 @@ class Session:
     """One exam on one case folder.
 
     Making a session loads the detectors of what was agreed to, and writes the consent record as the
-    journal's first line; only then do grants exist. Use it as a context manager.
+    journal's first line; only then do grants exist. Use it as a context manager. ``withdraw``,
+    ``pause``, ``resume`` and ``answer`` may be called from any thread at any time.
     """
 
     def __init__(
@@ -90,46 +75,122 @@ class Session:
         *,
         recipients: Sequence[str],
         on_flag: OnFlag | None = None,
+        on_notice: OnNotice | None = None,
     ) -> None:
-        refused = [
-            takes
-            for takes, purpose in (("frame", "camera"), ("audio", "microphone"))
-            if not dict(answers.granted).get(purpose, False)  # type: ignore[call-overload]
-        ]
-        self.plan = plan.without(refused, "not measured by arrangement")
-        self.clock = SessionClock()
-        self._wall_start = time.perf_counter()
-        self._cpu_start = time.process_time()
-        self._cpu: dict[str, float] = {"decode": 0.0, "clips": 0.0, "evidence": 0.0}
-        self.stations = self.plan.stations()
-        self._lanes = lanes(self.stations)
-        self._ended = False
+        answers = lawful(plan.policy, answers)
+        granted = {purpose for purpose, yes in answers.granted.items() if yes}
+        self._load(plan, granted, SessionClock())
+        consent = consent_record(plan, answers, recipients)
         try:
-            self.case = Case.create(
+            case = Case.create(
                 folder,
                 policy_envelope=plan.policy_envelope
                 or envelope(plan.policy_bytes, PAYLOAD_TYPE, [local_signing_key()]),
-                consent=self._consent(answers, recipients),
+                consent=consent,
                 wall=self._wall,
             )
         except BaseException:
             close_all(self.stations, lambda sentence: None)
             raise
-        self.grants: dict[PurposeName, Grant] = issue(answers, self.case.consent_record)
+        grants = issue(answers, case.consent_record)
+        state = ConsentState.from_records(case.records())
+        self._wire(case, state, grants, recipients, Earlier(), on_flag, on_notice)
+        case.put_receipts(plan.policy)
+
+    @classmethod
+    def reopen(
+        cls,
+        plan: Plan,
+        folder: Path,
+        *,
+        on_flag: OnFlag | None = None,
+        on_notice: OnNotice | None = None,
+    ) -> Session:
+        """Go on with the exam of a case after a crash, with the consent that its journal has.
+
+        What was withdrawn stays withdrawn, and a break goes on. Raises :class:`InputError` when the
+        exam has ended or ``plan`` is not what was agreed to.
+        """
+        case = Case.resume(folder)
+        try:
+            records = case.records()
+            check_goes_on(plan, records, folder)
+            state = ConsentState.from_records(records)
+            earlier = earlier_of(records, state)
+            session = cls.__new__(cls)
+            origin = time.monotonic() - earlier.t
+            granted = {purpose for purpose in state.purposes if state.live(purpose)}
+            session._load(plan, granted, SessionClock(case.anchor, origin))
+        except BaseException:
+            case.close()
+            raise
+        agreed = records[0]["data"].get("recipients", ())
+        grants = state.grants(SOURCE + case.attempt)
+        session._wire(case, state, grants, agreed, earlier, on_flag, on_notice)
+        # A crash may have come between a withdrawal and what follows from it.
+        session._erase_what_is_due(earlier.t)
+        case.put_receipts(plan.policy)
+        return session
+
+    def _load(self, plan: Plan, granted: Collection[PurposeName], clock: SessionClock) -> None:
+        """Make the detectors of the sensors that may run, and no others."""
+        refused = [takes for takes, purpose in SENSOR.items() if purpose not in granted]
+        self.plan = plan.without(refused, BY_ARRANGEMENT)
+        self.clock = clock
+        self._wall_start = time.perf_counter()
+        self._cpu_start = time.process_time()
+        self._cpu: dict[str, float] = {"decode": 0.0, "clips": 0.0, "evidence": 0.0}
+        self.stations = self.plan.stations()
+        self._lanes = lanes(self.stations)
+
+    def _wire(
+        self,
+        case: Case,
+        state: ConsentState,
+        grants: dict[PurposeName, Grant],
+        recipients: Sequence[str],
+        earlier: Earlier,
+        on_flag: OnFlag | None,
+        on_notice: OnNotice | None,
+    ) -> None:
+        self.case = case
+        self.grants = grants
+        self.desk = ConsentDesk(
+            case,
+            self.plan.policy,
+            state,
+            grants,
+            self.clock.now,
+            breaks_unlimited=self.plan.breaks_unlimited,
+        )
+        for lane in self._lanes:
+            lane.allowed = partial(self.desk.capturing, SENSOR[lane.takes])
         self.recorder = Recorder(
-            self.case,
+            case,
             kinds=self.plan.kinds,
-            rules=plan.policy.rules,
-            clips=plan.policy.clips,
-            clip_grant=self.grants.get("clips"),
+            sensors={
+                k.name: SENSOR[c.plugin.takes] for c in self.plan.choices for k in c.plugin.kinds
+            },
+            rules=self.plan.rules,
+            clips=self.plan.policy.clips,
+            grants=grants,
             recipients=recipients,
             provenance={
-                "policy_sha256": plan.policy_sha256,
+                "policy_sha256": self.plan.policy_sha256,
                 "models": self.plan.model_digests(),
             },
             fps=FPS,
             on_flag=on_flag or (lambda event: None),
+            earlier=earlier,
         )
+        self._earlier = earlier
+        self._on_notice = on_notice or (lambda sentence: None)
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._work = threading.RLock()
+        self._writer: int | None = None
+        self._capture: Capture | None = None
+        self._warned = False
+        self._ended = False
 
     def __enter__(self) -> Session:
         return self
@@ -155,6 +216,66 @@ class Session:
     def flags(self) -> Mapping[str, Flag]:
         return self.recorder.flags
 
+    def sensor(self, purpose: PurposeName) -> Grant | None:
+        """The live grant of a sensor that this session uses; ``None`` where it stays closed."""
+        return None if purpose in self.plan.idle else self.desk.grant_of(purpose)
+
+    # What the student may do at any time, from any thread.
+
+    def withdraw(self, purpose: PurposeName) -> str:
+        """Take back what was agreed to (rule C4); returns the alternative, a sentence.
+
+        On return nothing of it is looked at any more, and journal and receipt are on disk; the device
+        is released and what was kept is erased within a second. Raises :class:`InputError` when there
+        is nothing to take back.
+        """
+        self._check_open()
+        t = self.desk.withdraw(purpose)
+        self._do(partial(self._withdrawn, purpose, t))
+        self.case.put_receipts(self.plan.policy)
+        return self.plan.policy.purposes[purpose].alternative
+
+    def answer(
+        self, purpose: PurposeName, yes: bool, *, how: str = "asked", language: str = "en"
+    ) -> Grant | None:
+        """The answer to a question put during the exam, for instance at the moment of a room scan.
+
+        A sensor that was taken back may be given again; one that was declined at the start may not,
+        because nothing was loaded for it. Raises :class:`InputError` then.
+        """
+        self._check_open()
+        if yes and purpose in SENSOR.values():
+            loaded = any(SENSOR[lane.takes] == purpose for lane in self._lanes)
+            if not loaded or self._capture is None or not self._capture.can_reopen:
+                raise InputError(
+                    f"'{purpose}' cannot be switched on in this exam any more; begin the exam anew "
+                    f"to use it, or go on without it."
+                )
+        grant = self.desk.answer(purpose, yes, how, language)
+        if grant is not None:
+            self._do(partial(self._restored, purpose, self.clock.now()))
+        self.case.put_receipts(self.plan.policy)
+        return grant
+
+    def pause(self) -> None:
+        """Begin a break (rule A2): capture stops and every device is released within a second.
+
+        Raises :class:`InputError` with the reason when the policy allows no break now.
+        """
+        self._check_open()
+        if self._capture is None or not self._capture.can_reopen:
+            raise InputError("A recording has no breaks; they are for a live exam.")
+        t = self.desk.begin_break()
+        self._do(partial(self._break_begun, t))
+
+    def resume(self) -> None:
+        """End the break; raises :class:`InputError` when there is none."""
+        self._check_open()
+        t = self.desk.end_break()
+        self._do(partial(self._break_ended, t))
+
+    # Runs.
+
     def replay(self, recording: Recording, on_progress: OnProgress | None = None) -> Summary:
         """A recording through the whole path, as fast as this machine can."""
         missing = []
@@ -164,7 +285,7 @@ class Session:
             missing.append(("audio", "the recording has no sound"))
         self._begin("replay", missing)
         samples = recording.samples(
-            camera=self.grants.get("camera"), microphone=self.grants.get("microphone"), fps=FPS
+            camera=self.sensor("camera"), microphone=self.sensor("microphone"), fps=FPS
         )
         driver = FlatOut(
             [lane for lane in self._lanes if lane.takes not in {takes for takes, _ in missing}],
@@ -178,34 +299,35 @@ class Session:
 
     def live(
         self,
-        sources: Sequence[Source],
+        sources: Sources,
         *,
         until: Callable[[float], bool],
         on_progress: OnProgress | None = None,
         kind: str = "live",
     ) -> Summary:
-        """Live capture until ``until(session seconds)`` is true or every source has ended."""
-        self._begin(kind, [])
+        """Live capture until ``until(session seconds)`` is true or every source has ended.
+
+        Breaks need ``sources`` as a function that makes new ones: a source is started once in its life.
+        """
         live = Live(self._lanes, self.clock)
-        open_sources = len(sources)
-
-        def marker(event: Marker) -> None:
-            nonlocal open_sources
-            if event.kind == "source.ended":
-                open_sources -= 1
-            self.recorder.marker(event)
-
+        capture = Capture(sources, live, self.desk.capturing)
+        self._begin(kind, [], capture)
         live.start()
         try:
-            for source in sources:
-                source.start(live)
-            while not until(self.clock.now()) and open_sources > 0:
-                self._pump(live, marker, on_progress, PUMP_S)
+            if not self.desk.state.on_break:
+                capture.open()
+            while not until(self.clock.now()) and not capture.over:
+                self._attend()
+                self._watch_breaks(self.clock.now())
+                self._pump(live, self.recorder.marker, on_progress, PUMP_S)
         finally:
-            for source in sources:
-                source.stop()
+            capture.close()
+            self._attend()
+            self._capture = None
+            if self.desk.state.on_break:
+                self.resume()
             end = self.clock.now()
-            while self._pump(live, marker, on_progress, PUMP_S):
+            while self._pump(live, self.recorder.marker, on_progress, PUMP_S):
                 pass
             live.stop()
         return self._finish(end, self.recorder.frames, live.frames_dropped + live.stale_frames)
@@ -224,29 +346,117 @@ class Session:
             timeout=timeout,
         )
 
+    # What follows from the student's word, on the evidence writer's thread.
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise InputError("This exam is closed; write to the contact that its policy names.")
+
+    def _do(self, job: Callable[[], None]) -> None:
+        """Have ``job`` done by the evidence writer: here and now when that is us or nobody."""
+        with self._work:
+            self._jobs.put(job)
+            if self._writer in (None, threading.get_ident()):
+                self._attend()
+
+    def _attend(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            job()
+
+    def _withdrawn(self, purpose: PurposeName, t: float) -> None:
+        if self._capture is not None:
+            self._capture.forget(purpose)
+        self.recorder.withdraw(purpose, t)
+        self._erase_what_is_due(t)
+        self.case.checkpoint()
+
+    def _erase_what_is_due(self, t: float) -> None:
+        for flag in erasure.due(self.case.records()):
+            when = self._wall(self.clock.now()).isoformat()
+            tombstone = Erasure(f"the clip of {flag}", when, erasure.WITHDRAWN, erasure.RULE)
+            self.case.erase(flag, tombstone, t)
+            self.recorder.sealed -= 1
+
+    def _restored(self, purpose: PurposeName, t: float) -> None:
+        self.recorder.restore(purpose, t)
+        if purpose in SENSOR.values() and self._capture is not None:
+            self._forget_history()
+            if not self.desk.state.on_break:
+                self._capture.close()
+                self._capture.open()
+
+    def _break_begun(self, t: float) -> None:
+        self._warned = False
+        if self._capture is not None:
+            self._capture.close()
+            self._capture.forget_waiting()
+        self.recorder.pause(t)
+        self.recorder.marker(Marker(t, "break.start"))
+
+    def _break_ended(self, t: float) -> None:
+        self.recorder.marker(Marker(t, "break.end"))
+        self.recorder.resume(t)
+        self._forget_history()
+        # The student may have asked for another break in the meantime.
+        if self._capture is not None and self._capture.can_reopen and self.desk.open_valve():
+            self._capture.open()
+
+    def _forget_history(self) -> None:
+        for station in self.stations:
+            station.after_gap = True
+
+    def _watch_breaks(self, now: float) -> None:
+        """Begin a planned break, and end one whose time is over; both are told in a sentence."""
+        breaks, state = self.plan.policy.breaks, self.desk.state
+        if self._capture is None or not self._capture.can_reopen:
+            return
+        if planned_break_due(breaks, state, now):
+            self.pause()
+            self._on_notice(
+                f"A planned break of {breaks.max_minutes:g} minutes begins; nothing is captured. "
+                f"You can end it earlier."
+            )
+            return
+        end = break_ends_at(breaks, state, unlimited=self.desk.breaks_unlimited)
+        if end is None:
+            return
+        if now >= end:
+            self.resume()
+            self._on_notice(
+                f"The break is over: this exam allows {breaks.max_minutes:g} minutes. "
+                f"Capture goes on."
+            )
+        elif now >= end - WARNING_S and not self._warned:
+            self._warned = True
+            self._on_notice(f"The break ends in {max(1, round(end - now))} s.")
+
     # Inside.
 
     def _wall(self, t: float) -> datetime:
         return self.clock.wall(t)
 
-    def _consent(self, answers: Answers, recipients: Sequence[str]) -> dict[str, Any]:
-        policy = self.plan.policy
-        return {
-            "policy": {
-                "id": policy.id,
-                "version": policy.version,
-                "sha256": self.plan.policy_sha256,
-            },
-            "granted": dict(answers.granted),
-            "how": answers.how,
-            "text_sha256": answers.text_sha256(),
-            "recipients": list(recipients),
-            "agent": {"name": "open-proctor", "version": version("open-proctor")},
-        }
-
-    def _begin(self, source: str, missing: Sequence[tuple[str, str]]) -> None:
+    def _begin(
+        self, source: str, missing: Sequence[tuple[str, str]], capture: Capture | None = None
+    ) -> None:
+        with self._work:
+            self._attend()
+            self._writer, self._capture = threading.get_ident(), capture
         for takes, why in missing:
             self.plan = self.plan.without([takes], why)
+        start = self._earlier.t
+        if self._earlier.started:
+            self.case.record("session.resumed", {"t": round(start, 3), "source": {"kind": source}})
+        else:
+            self._record_start(source)
+        self.recorder.begin(start)
+        if self.desk.state.on_break:
+            self.recorder.pause(start)
+
+    def _record_start(self, source: str) -> None:
         digests = self.plan.model_digests()
         self.case.record(
             "session.started",
@@ -258,7 +468,9 @@ class Session:
                     {
                         "name": c.plugin.name,
                         "period": c.plugin.period,
-                        "kinds": [{"name": k.name, "title": k.title} for k in c.plugin.kinds],
+                        "kinds": [
+                            {"name": k.name, "title": k.title} for k in self.plan.kinds_of(c)
+                        ],
                         "models": {m: digests[m] for m in c.models},
                     }
                     for c in self.plan.choices
@@ -267,9 +479,11 @@ class Session:
                     {"detector": n.detector, "kinds": list(n.kinds), "why": n.why, "mend": n.mend}
                     for n in self.plan.not_measured
                 ],
+                # As they hold for this student; always here, so that nobody can tell from it
+                # whether something was arranged.
+                "rules": {kind: rule.model_dump() for kind, rule in self.plan.rules.items()},
             },
         )
-        self.recorder.begin(0.0)
 
     def _observe(
         self, on_progress: OnProgress | None
@@ -299,13 +513,20 @@ class Session:
         iterator = iter(samples)
         advance = self._timed("decode", lambda: next(iterator, None))
         while (sample := advance()) is not None:
+            self._attend()
             yield sample
 
     def _finish(self, end: float, frames_seen: int, frames_dropped: int) -> Summary:
+        self._attend()
         self.recorder.finish(end)
+        earlier, state = self._earlier, self.desk.state
+        break_s = state.break_seconds(end)
+        lasted = end - earlier.t - (break_s - earlier.break_s)
         why = self.recorder.not_measured()
         for absent in self.plan.not_measured:
-            why |= {kind: {absent.why: round(end, 2)} for kind in absent.kinds}
+            for kind in absent.kinds:
+                before = earlier.unmeasured.get(kind, earlier.t - earlier.break_s)
+                why[kind] = {absent.why: round(before + lasted, 2)}
         summary = Summary(
             seconds=end,
             frames_seen=frames_seen,
@@ -314,11 +535,15 @@ class Session:
             not_measured_why=dict(sorted(why.items())),
             real_time_factor=end / max(1e-9, time.perf_counter() - self._wall_start),
             cpu_s=self._cpu_by_stage(),
-            flags=len(self.recorder.flags),
+            break_s=break_s,
+            flags=self.recorder.flag_count,
             clips=self.recorder.sealed,
         )
         self.case.record("session.ended", {"t": round(end, 3), "summary": summary.as_dict()}, end)
         self.case.checkpoint()
+        with self._work:
+            self._attend()
+            self._writer = self._capture = None
         return summary
 
     def _cpu_by_stage(self) -> dict[str, float]:
@@ -331,9 +556,10 @@ class Session:
         return stages
 
 
-def require_some_sensor(answers: Answers) -> None:
-    """Raise :class:`InputError` when the student agreed to no sensor at all."""
-    if not (answers.granted.get("camera") or answers.granted.get("microphone")):
+def require_some_sensor(answers: Answers, plan: Plan | None = None) -> None:
+    """Raise :class:`InputError` when the student agreed to no sensor that would be used."""
+    idle = plan.idle if plan else frozenset()
+    if not any(answers.granted.get(s) is True and s not in idle for s in SENSOR.values()):
         raise InputError(
             "Neither the camera nor the microphone was agreed to, so there is nothing to run. "
             "The policy's alternatives apply; nothing was recorded."

@@ -1,0 +1,77 @@
+"""The sources of a live session: opened, shut for a break, opened again; and a valve behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from policies.schema import PurposeName
+from proctor.capture.source import Sink, Source
+from proctor.pipeline.live import Live
+from proctor.types import AudioChunk, Frame, Marker
+
+# A source is started once in its life; what makes new ones can be shut and opened again.
+Sources = Sequence[Source] | Callable[[], Sequence[Source]]
+
+
+class Capture:
+    """What gives samples in a live session. Used by one thread."""
+
+    def __init__(self, sources: Sources, live: Live, may: Callable[[PurposeName], bool]) -> None:
+        self._sources = sources
+        self._live = live
+        self._may = may
+        self._running: list[Source] = []
+        self._valve = _Valve(live, may)
+        self.can_reopen = callable(sources)
+
+    @property
+    def over(self) -> bool:
+        """Whether every source has ended by itself."""
+        return bool(self._running) and self._valve.ended >= len(self._running)
+
+    def open(self) -> None:
+        """Start the sources; what sensors they are is up to the grants at this moment."""
+        self._valve = _Valve(self._live, self._may)
+        self._running = list(self._sources() if callable(self._sources) else self._sources)
+        for source in self._running:
+            source.start(self._valve)
+
+    def close(self) -> None:
+        """Release every device; safe to call twice."""
+        for source in self._running:
+            source.stop()
+        self._running = []
+
+    def forget_waiting(self) -> None:
+        """Let go of what waits for the detectors."""
+        self._live.forget_frames()
+        self._live.forget_audio()
+
+    def forget(self, sensor: PurposeName) -> None:
+        """Let go of what waits of one sensor. Its device ends by itself: its grant is gone."""
+        if sensor == "camera":
+            self._live.forget_frames()
+        elif sensor == "microphone":
+            self._live.forget_audio()
+
+
+class _Valve:
+    """A sink that lets a sample through only while its sensor may capture."""
+
+    def __init__(self, sink: Sink, may: Callable[[PurposeName], bool]) -> None:
+        self._sink = sink
+        self._may = may
+        self.ended = 0
+
+    def frame(self, frame: Frame) -> None:
+        if self._may("camera"):
+            self._sink.frame(frame)
+
+    def audio(self, chunk: AudioChunk) -> None:
+        if self._may("microphone"):
+            self._sink.audio(chunk)
+
+    def event(self, marker: Marker) -> None:
+        self._sink.event(marker)
+        if marker.kind == "source.ended":
+            self.ended += 1

@@ -1,0 +1,132 @@
+"""Where the student's word is taken: every yes, no, withdrawal and break, on disk before it counts.
+
+Any thread may call. A grant dies before anything else happens, so nothing a withdrawal takes back
+is read while its record is being written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from policies.consent import Grant, put_to_student
+from policies.engine import ConsentState, why_no_break, why_no_grant
+from policies.schema import Policy, PurposeName
+from proctor.errors import InputError
+from proctor.evidence.case import Case
+from proctor.evidence.journal import SOURCE
+
+
+class ConsentDesk:
+    """The consent of one case, as it stands and as its journal has it.
+
+    ``grants`` is the one mapping that everything reads; a withdrawn grant stays in it, dead.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        policy: Policy,
+        state: ConsentState,
+        grants: dict[PurposeName, Grant],
+        now: Callable[[], float],
+        *,
+        breaks_unlimited: bool = False,
+    ) -> None:
+        self.policy = policy
+        self.state = state
+        self.grants = grants
+        self.breaks_unlimited = breaks_unlimited
+        self._case = case
+        self._now = now
+        self._lock = threading.RLock()
+        # Closed during a break, from the moment it is asked for.
+        self._open = not state.on_break
+
+    def grant_of(self, purpose: PurposeName) -> Grant | None:
+        """The live grant for ``purpose``, if there is one."""
+        grant = self.grants.get(purpose)
+        return grant if grant is not None and grant.live else None
+
+    def capturing(self, sensor: PurposeName) -> bool:
+        """Whether a sample of ``sensor`` may be looked at now. Asked for every sample."""
+        grant = self.grants.get(sensor)
+        return self._open and grant is not None and grant.live
+
+    def withdraw(self, purpose: PurposeName) -> float:
+        """Take ``purpose`` back; returns the session second from which it counts.
+
+        Where the legal basis is not consent this is an objection. Raises :class:`InputError` when
+        there is nothing to take back.
+        """
+        with self._lock:
+            if not self.state.live(purpose):
+                live = ", ".join(p for p in self.state.purposes if self.state.live(p)) or "nothing"
+                raise InputError(
+                    f"'{purpose}' is not agreed to, so there is nothing to take back (agreed to: {live})."
+                )
+            self.grants[purpose].withdraw()
+            t = self._now()
+            by_consent = self.state.basis.get(purpose, "consent") == "consent"
+            kind = "consent.withdrawn" if by_consent else "consent.objected"
+            self._write(kind, {"purpose": purpose}, t)
+            return t
+
+    def answer(self, purpose: PurposeName, yes: bool, how: str, language: str) -> Grant | None:
+        """The answer to a question put during the exam; its grant, or ``None`` for a no.
+
+        Raises :class:`InputError` when a yes cannot be taken.
+        """
+        with self._lock:
+            problem = why_no_grant(self.policy, self.state, purpose)
+            if problem:
+                raise InputError(problem)
+            put = put_to_student(self.policy, purpose, language)
+            data = {
+                "purpose": purpose,
+                "how": how,
+                "language": language,
+                "text_sha256": hashlib.sha256(put.encode()).hexdigest(),
+            }
+            number = self._write("consent.granted" if yes else "consent.refused", data, self._now())
+            if not yes:
+                return None
+            grant = Grant(purpose, f"{SOURCE}{self._case.attempt}#{number}")
+            self.grants[purpose] = grant
+            return grant
+
+    def begin_break(self) -> float:
+        """Begin a break; returns its session second. Raises :class:`InputError` when there is none."""
+        with self._lock:
+            t = self._now()
+            problem = why_no_break(
+                self.policy.breaks, self.state, t, unlimited=self.breaks_unlimited
+            )
+            if problem:
+                raise InputError(problem)
+            self._open = False
+            self._write("break.started", {}, t)
+            return t
+
+    def end_break(self) -> float:
+        """End the break; returns the session second. Samples flow once :meth:`open_valve` was called."""
+        with self._lock:
+            if not self.state.on_break:
+                raise InputError("There is no break to end.")
+            t = self._now()
+            self._write("break.ended", {}, t)
+            return t
+
+    def open_valve(self) -> bool:
+        """Let samples through again, unless there is another break already; returns whether it did."""
+        with self._lock:
+            self._open = not self.state.on_break
+            return self._open
+
+    def _write(self, kind: str, data: Mapping[str, Any], t: float) -> int:
+        data = {"t": round(t, 3), **data}
+        number = self._case.record(kind, data)
+        self.state = self.state.after({"id": str(number), "type": kind, "data": data})
+        return number
