@@ -29,10 +29,10 @@ ROUNDS = 3
 NOISE_SECONDS = 1600
 # A false alarm costs a student more than a missed phrase costs the exam.
 WEIGHT_OF_NEGATIVES = 4.0
-# At its threshold a head fires at most this often in an hour of the tune voice's ordinary talk, and
-# on at most this share of its other negatives, of which four in ten are near-misses; and no
-# threshold is lower than the lowest.
-FALSE_AN_HOUR, FALSE_SHARE, LOWEST = 0.5, 0.01, 0.5
+# At its threshold a head fires at most this often in an hour of the tune voice's ordinary talk, heard
+# through far worse rooms, noises and codecs than an exam's, and on at most this share of its other
+# negatives, of which four in ten are near-misses; and no threshold is lower than the lowest.
+FALSE_AN_HOUR, FALSE_SHARE, LOWEST = 2.5, 0.01, 0.5
 # "Ok Google" and "Hey Google" differ in one vowel; either head may hear either.
 TWINS = (HEADS.index("ok google"), HEADS.index("hey google"))
 
@@ -222,7 +222,7 @@ def main(arguments: list[str]) -> None:
         rate = PACE * 0.5 * (1 + np.cos(np.pi * epoch / EPOCHS))
         loss = learner.epoch(rate)
         print(f"| {epoch + 1} | {loss:.4f} |", flush=True)
-        if epoch % 3 == 2:
+        if epoch % 5 == 4:
             learner.look_for_hard()
     talk = together(parts["talk"])
     hours = len(talk.scene) * STEP / RATE / 3600
@@ -232,9 +232,7 @@ def main(arguments: list[str]) -> None:
     thresholds = choose(found[0], found[1], hours)
     learner.save(HEADS_FILE, thresholds)
     false = (found[1] >= thresholds).sum(axis=0)
-    print(
-        f"\ntune: {hours:.1f} hours of ordinary talk, false hits {dict(zip(HEADS, false, strict=True))}"
-    )
+    print(f"\ntune: {hours:.1f} hours of ordinary talk, false hits: {false.tolist()}")
     table("tune: Pico", WakeHeads(), tune, embedding.quiet)
     table("judge: Piper joe", WakeHeads(), together(parts["judge"]), embedding.quiet)
     print(f"\nsha256 {hashlib.sha256(HEADS_FILE.read_bytes()).hexdigest()}")

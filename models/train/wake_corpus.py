@@ -25,7 +25,8 @@ HEADS = tuple(wake_texts.PHRASES)
 NEGATIVE = -1
 
 # Utterances a phrase, and negative texts. "learn" families are trained on; "tune" chooses the
-# thresholds; "judge" is only ever measured. "talk" is ordinary talk, without near-misses, by Pico.
+# thresholds; "judge" is only ever measured. "talk" is ordinary talk, without near-misses, by Pico, and so
+# is what others say under a name that ends like that.
 SHARES: dict[str, tuple[str, int, int]] = {
     "espeak": ("learn", 160, 1600),
     "flite": ("learn", 80, 900),
@@ -34,6 +35,9 @@ SHARES: dict[str, tuple[str, int, int]] = {
     "kokoro": ("learn", 24, 40),
     "pico": ("tune", 80, 1200),
     "talk": ("talk", 0, 3000),
+    "hibari_talk": ("learn", 0, 3000),
+    "espeak_talk": ("learn", 0, 1200),
+    "flite_talk": ("learn", 0, 900),
     "joe": ("judge", 50, 400),
 }
 
@@ -48,12 +52,13 @@ class Utterances:
 
 
 def _voice(family: str, hibari: wake_voices.Hibari) -> Say:
-    if family == "hibari":
+    if family in ("hibari", "hibari_talk"):
         return hibari
     if family == "kokoro":
         return wake_voices.Kokoro(hibari)
     if family == "joe":
         return wake_voices.Joe()
+    family = family.removesuffix("_talk")
     plain: dict[str, Say] = {
         "espeak": wake_voices.espeak,
         "flite": wake_voices.flite,
@@ -67,7 +72,9 @@ def _voice(family: str, hibari: wake_voices.Hibari) -> Say:
 def _text(family: str, label: int, words: list[str], rng: np.random.Generator) -> str:
     if label != NEGATIVE:
         return wake_texts.wording(HEADS[label], rng)
-    return wake_texts.talk(words, rng) if family == "talk" else wake_texts.negative(words, rng)
+    return (
+        wake_texts.talk(words, rng) if family.endswith("talk") else wake_texts.negative(words, rng)
+    )
 
 
 def speak(family: str, folder: Path) -> Path:
