@@ -30,7 +30,7 @@ COCO = {"person": 0, "screen": 62, "laptop": 63, "phone": 67, "book": 73}
 # How the labels call a class of ours.
 OTHER = {"other": "other_handheld"}
 # The COCO network's boxes from SURE up are labels, those from UNSURE up are left out of the loss.
-SURE, UNSURE = 0.5, 0.08
+SURE, UNSURE = 0.5, 0.2
 # Two boxes that overlap more are one thing.
 SAME = 0.5
 PAD = 114
@@ -141,7 +141,7 @@ def fill(item: Labelled, guesses: Mapping[str, Boxes]) -> None:
     for name, rows in guesses.items():
         if name in source.free or (name in source.labelled and name != "book"):
             continue
-        for score, *box in rows:
+        for score, *box in rows[rows[:, 0] >= UNSURE]:
             # A shelf is only partly labelled, so more books may be filled in; twice is none.
             if any(iou(np.array(box), b[1:]) > SAME for b in item.boxes):
                 continue
@@ -245,7 +245,7 @@ def sample(rng: Rng, item: Labelled, width: int, height: int, draw: bool, vary: 
     if vary:
         # From half the frame to nearly twice: cameras sit near and far.
         cover = max(width / columns, height / rows)
-        fit = float(rng.uniform(0.55 * fit, 1.25 * cover))
+        fit = float(rng.uniform(0.4 * fit, 1.25 * cover))
         stretch = float(np.exp(rng.normal(0, 0.1)))
     sx, sy = fit * stretch, fit / stretch
     spare_x, spare_y = width - columns * sx, height - rows * sy

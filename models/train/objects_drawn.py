@@ -20,6 +20,31 @@ from models.train.objects_things import (
 SKIN = np.array([(38, 52, 84), (66, 96, 141), (110, 150, 198), (160, 190, 230)], np.float32)
 
 
+# How thick things are, as a share of their long side (a full wallet against a phone of 8 mm).
+THICK = {
+    "phone": (0.0, 0.05),
+    "wallet": (0.03, 0.2),
+    "other_handheld": (0.02, 0.2),
+    "book": (0.0, 0.12),
+}
+
+
+def _wear(rng: Rng, thing: Thing, scene: Picture) -> None:
+    """Gives a drawing, in place, the light and the fine structure of a real photograph's part."""
+    rows, columns = scene.shape[:2]
+    if rng.random() < 0.5:
+        h, w = int(rows * between(rng, 0.1, 0.5)), int(columns * between(rng, 0.1, 0.5))
+        y, x = int(rng.integers(rows - h)), int(rng.integers(columns - w))
+        grey = cv2.cvtColor(scene[y : y + h, x : x + w], cv2.COLOR_BGR2GRAY).astype(np.float32)
+        grey = cv2.resize(grey, thing.solid.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        grey = (grey - grey.mean()) / (grey.std() + 5) * between(rng, 2, 18)
+        np.add(thing.colour, grey[..., None], out=thing.colour)
+    x_ramp = np.linspace(-1, 1, thing.solid.shape[1], dtype=np.float32)[None, :, None]
+    y_ramp = np.linspace(-1, 1, thing.solid.shape[0], dtype=np.float32)[:, None, None]
+    light = 1 + rng.normal(0, 0.18) * x_ramp + rng.normal(0, 0.18) * y_ramp
+    np.multiply(thing.colour, np.clip(light, 0.3, 1.7).astype(np.float32), out=thing.colour)
+
+
 def _tilt(rng: Rng, thing: Thing, long: float) -> tuple[Floats, Floats, Floats]:
     """The thing turned and tilted in space: colour, solidity and its four corners (clockwise)."""
     h, w = thing.solid.shape
@@ -124,6 +149,7 @@ def compose(
     shares = np.array([DRAWERS[d][0] for d in drawers])
     drawer = drawers[int(rng.choice(len(drawers), p=shares / shares.sum()))]
     thing = drawer(rng)
+    _wear(rng, thing, scene)
     rows, columns = scene.shape[:2]
     long = between(rng, *DRAWERS[drawer][1:]) * rows
     colour, solid, corners = _tilt(rng, thing, long)
@@ -147,6 +173,13 @@ def compose(
         shadow = cv2.GaussianBlur(solid, (0, 0), 5)[cut][..., None]
         canvas[y0:y1, x0:x1] *= 1 - 0.35 * shadow
     part = canvas[y0:y1, x0:x1]
+    # The far side of a thick thing shows beside it, in its own shade.
+    deep = between(rng, *THICK.get(thing.name, (0.0, 0.02))) * long
+    move = np.array(
+        [[1, 0, rng.normal(0, 0.6) * deep], [0, 1, deep * between(rng, 0.3, 1.0)]], np.float32
+    )
+    side = cv2.warpAffine(solid, move, (w, h))[cut][..., None]
+    part += side * (colour[cut].mean(axis=(0, 1)) * 0.45 - part)
     part += alpha * (colour[cut] - part)
     if held:
         _hold(rng, canvas, placed, hand, before=True)

@@ -411,9 +411,9 @@ def open_book(rng: Rng) -> Thing:
 
 DRAWERS: dict[Callable[[Rng], Thing], tuple[float, float, float]] = {
     # drawer: how often, and long side in the scene as shares of the picture's height
-    phone: (0.26, 0.16, 0.62),
+    phone: (0.26, 0.08, 0.5),
     tablet: (0.07, 0.40, 0.80),
-    wallet: (0.25, 0.14, 0.52),
+    wallet: (0.25, 0.08, 0.45),
     glasses_case: (0.05, 0.16, 0.45),
     remote: (0.05, 0.2, 0.5),
     chocolate: (0.03, 0.15, 0.45),
