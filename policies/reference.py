@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from policies.schema import Policy
@@ -55,10 +56,11 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema}
 
 
-def entries() -> list[Entry]:
+@cache
+def entries() -> tuple[Entry, ...]:
     """Every field of every table, a table's own fields before those of the tables in it."""
     schema = json_schema()
-    return list(_walk(schema, schema.get("$defs", {}), ""))
+    return tuple(_walk(schema, schema.get("$defs", {}), ""))
 
 
 def page() -> str:

@@ -122,9 +122,9 @@ def test_openssl_reads_our_keys_and_we_read_its_stronger_ones(
     # The last 32 bytes of the SubjectPublicKeyInfo are the key itself.
     assert base64.b64encode(read.stdout[-32:]).decode() == made.public
     anew = tmp_path / "anew.pem"
+    files = ["-in", str(made.path), "-out", str(anew)]
     subprocess.run(
-        ["openssl", "pkcs8", "-topk8", "-scrypt", "-in", str(made.path), "-out", str(anew)]
-        + [*given, "-passout", f"pass:{PASSPHRASE}"],
+        ["openssl", "pkcs8", "-topk8", "-scrypt", *files, *given, "-passout", f"pass:{PASSPHRASE}"],
         check=True,
     )
     anew.chmod(0o600)
