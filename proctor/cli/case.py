@@ -19,7 +19,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="A case is the folder that an exam leaves: policy, journal, checkpoints, clips.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    importlib.import_module("proctor.cli.case_show").add(actions)
+    for name in ("case_show", "case_erase"):
+        importlib.import_module(f"proctor.cli.{name}").add(actions)
 
     verify = actions.add_parser(
         "verify",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from policies.errors import PolicyError
 from policies.schema import Policy
 from policies.sign import inspect
 from proctor.errors import InputError
-from proctor.evidence import checkpoint, keys, layout, recovery, view
+from proctor.evidence import checkpoint, keys, layout, recovery, tombstone, view
 from proctor.evidence.disk import said_plainly, sync_folder, write_whole
 from proctor.evidence.journal import SOURCE, Journal, Record, load
 from proctor.evidence.view import CaseView
@@ -53,6 +54,7 @@ class Case:
         self._key = key
         self._lock = lock
         self._noted = 0
+        self._receipts = threading.Lock()
         self._closed = False
 
     @property
@@ -114,6 +116,25 @@ class Case:
         begin, ``anchor``); ``now`` is the present. Raises :class:`InputError` when there is no case of
         this machine or another program has it, :class:`CheckFailed` when its journal was changed.
         """
+        return cls._reopen(folder, wall, now, resuming=True)
+
+    @classmethod
+    def maintain(cls, folder: Path, *, now: datetime | None = None) -> Case:
+        """Open a case to erase from it. A session that has ended gets no gap: nothing goes on.
+
+        Raises as :meth:`resume` does.
+        """
+        return cls._reopen(folder, None, now, resuming=False)
+
+    @classmethod
+    def _reopen(
+        cls,
+        folder: Path,
+        wall: Callable[[float], datetime] | None,
+        now: datetime | None,
+        *,
+        resuming: bool,
+    ) -> Case:
         if not (folder / layout.JOURNAL).is_file():
             raise InputError(f"There is no case in {folder} to go on with.")
         lock = _take(folder)
@@ -136,7 +157,8 @@ class Case:
             recovery.check_extends(folder, attempt, public, journal.tree)
             with said_plainly(f"the case {folder}"):
                 case.recovered = recovery.settle(folder, records, case.record)
-            case._note_gap(records, now or datetime.now(UTC), torn)
+            if resuming or not any(record.type == "session.ended" for record in records):
+                case._note_gap(records, now or datetime.now(UTC), torn)
             case.checkpoint()
         except BaseException:
             lock.release()
@@ -184,15 +206,15 @@ class Case:
         return path
 
     def erase(self, flag: str, erasure: Erasure, t: float | None = None) -> None:
-        """Take the sealed clip of ``flag`` off the disk, and then write its tombstone ``erased``.
+        """Destroy the keys in the sealed clip of ``flag``, then its bytes; then write its tombstone.
 
-        Safe to do again after a crash in between.
+        That is the record ``erased``, and a signed copy outside the case. Safe to do again after a crash in between.
         """
         path = self.folder / layout.clip_name(flag)
         with said_plainly(f"the clip {path}"):
-            path.unlink(missing_ok=True)
-            sync_folder(path.parent)
+            tombstone.destroy(path)
         self.record("erased", {"flag": flag, **asdict(erasure)}, t)
+        tombstone.keep(self.attempt, flag, erasure, self._key)
 
     def records(self) -> list[Mapping[str, Any]]:
         """Every record so far, as journal lines."""
@@ -201,7 +223,7 @@ class Case:
     def put_receipts(self, policy: Policy) -> list[Path]:
         """Write the receipts of consent events that have none yet; returns those written."""
         written = []
-        with said_plainly(f"the receipts in {self.folder}"):
+        with self._receipts, said_plainly(f"the receipts in {self.folder}"):
             (self.folder / layout.RECEIPTS).mkdir(mode=0o700, exist_ok=True)
             for number, data in enumerate(receipts.receipts(policy, self.records()), start=1):
                 path = self.folder / layout.consent_name(number)

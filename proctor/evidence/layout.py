@@ -11,10 +11,12 @@ CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 RECEIPT = "receipt.html"
 RECEIPTS = "receipts"
+HOLDS = "holds"
 
 CLIP_SUFFIX = ".mp4.age"
 NOTE_SUFFIX = ".note"
 CONSENT_SUFFIX = ".jsonld"
+HOLD_SUFFIX = ".dsse"
 FLAG_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ATTEMPT = re.compile(r"[0-9a-f]{32}")
 
@@ -30,6 +32,11 @@ def clip_name(flag_id: str) -> str:
 def consent_name(number: int) -> str:
     """The path below the case folder of the receipt of the ``number``-th consent event (from 1)."""
     return f"{RECEIPTS}/{number:03d}{CONSENT_SUFFIX}"
+
+
+def hold_name(number: int) -> str:
+    """The path below the case folder of the ``number``-th hold (from 1)."""
+    return f"{HOLDS}/{number:03d}{HOLD_SUFFIX}"
 
 
 def note_name(size: int) -> str:

@@ -16,6 +16,7 @@ from proctor.errors import CheckFailed
 from proctor.evidence import checkpoint, layout
 from proctor.evidence.disk import PART, read_bounded, sync_folder
 from proctor.evidence.journal import Record
+from proctor.evidence.tombstone import destroy
 from proctor.evidence.tree import Tree
 
 Write = Callable[[str, Mapping[str, Any]], int]
@@ -100,7 +101,7 @@ def _delete_others(folder: Path, known: set[str]) -> list[str]:
     for path in sorted((folder / layout.CLIPS).iterdir()):
         ours = path.name.endswith((layout.CLIP_SUFFIX, layout.CLIP_SUFFIX + PART))
         if ours and path.name not in known:
-            path.unlink()
+            destroy(path)
             deleted.append(path.name)
     for path in sorted((folder / layout.CHECKPOINTS).glob(f"*{PART}")):
         path.unlink()

@@ -31,7 +31,7 @@ from proctor.evidence.journal import JournalError, Record
 
 # No case comes near; a folder of millions of names would take minutes to list.
 MAX_FILES = 10_000
-_FOLDERS = (layout.CLIPS, layout.CHECKPOINTS, layout.RECEIPTS)
+_FOLDERS = (layout.CLIPS, layout.CHECKPOINTS, layout.RECEIPTS, layout.HOLDS)
 # An auditor reads three examples, not a thousand.
 EXAMPLES = 3
 
@@ -170,7 +170,11 @@ def _expected(name: str) -> bool:
     below, _, file = name.partition("/")
     if below == layout.CLIPS:
         return file.endswith(layout.CLIP_SUFFIX)
-    suffix = {layout.CHECKPOINTS: layout.NOTE_SUFFIX, layout.RECEIPTS: layout.CONSENT_SUFFIX}
+    suffix = {
+        layout.CHECKPOINTS: layout.NOTE_SUFFIX,
+        layout.RECEIPTS: layout.CONSENT_SUFFIX,
+        layout.HOLDS: layout.HOLD_SUFFIX,
+    }
     stem = file.removesuffix(suffix.get(below, ""))
     return stem != file and stem.isdigit()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 from policies.errors import PolicyError
 from policies.sign import MAX_BYTES, inspect
 from proctor.errors import InputError
-from proctor.evidence import journal, layout
+from proctor.evidence import journal, layout, tombstone
 from proctor.evidence.disk import read_bounded
 
 Data = Mapping[str, Any]
@@ -22,7 +24,8 @@ class CaseView:
 
     ``records`` are whole journal lines (CloudEvents-shaped mappings); the rest are their ``data``.
     ``flags`` are merged with what was known when they closed; ``sealed``, ``skipped`` and ``erased``
-    go by flag id, and what was erased is no longer in ``sealed``. ``session`` and ``summary`` are
+    go by flag id, and what was erased is no longer in ``sealed``, also where only a tombstone on this
+    machine says so (a restored backup). ``session`` and ``summary`` are
     empty where the journal does not have them (yet).
     ``policy`` is the policy file inside the envelope, whose signature is *not* checked here.
     """
@@ -61,9 +64,14 @@ def read(folder: Path) -> CaseView:
         by_type.setdefault(record.type, []).append(record.data)
     envelope, policy = _policy(folder / layout.POLICY)
     sealed, erased = _by(by_type.get("sealed", ())), _by(by_type.get("erased", ()))
+    attempt = records[0].source.removeprefix(journal.SOURCE)
+    gone = tombstone.known(attempt, _public_key(records[0].data))
+    if tombstone.WHOLE in gone:
+        gone |= set(sealed)
+    erased = {**{flag: {"flag": flag} for flag in gone}, **erased}
     return CaseView(
         folder=folder,
-        attempt=records[0].source.removeprefix(journal.SOURCE),
+        attempt=attempt,
         records=tuple(record.event for record in records),
         consent=records[0].data,
         session=by_type.get("session.started", [{}])[0],
@@ -78,6 +86,14 @@ def read(folder: Path) -> CaseView:
         policy=policy,
         policy_envelope=envelope,
     )
+
+
+def _public_key(consent: Data) -> bytes:
+    """The attempt's key as the consent says it; empty, which signed nothing, where it says none."""
+    try:
+        return base64.b64decode(str(consent.get("public_key")), validate=True)
+    except binascii.Error:
+        return b""
 
 
 def _flags(by_type: Mapping[str, list[Data]]) -> dict[str, Data]:
