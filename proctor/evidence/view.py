@@ -65,7 +65,7 @@ def read(folder: Path) -> CaseView:
     envelope, policy = _policy(folder / layout.POLICY)
     sealed, erased = _by(by_type.get("sealed", ())), _by(by_type.get("erased", ()))
     attempt = records[0].source.removeprefix(journal.SOURCE)
-    gone = tombstone.known(attempt, _public_key(records[0].data))
+    gone = tombstone.known(attempt, public_key(records[0].data))
     if tombstone.WHOLE in gone:
         gone |= set(sealed)
     erased = {**{flag: {"flag": flag} for flag in gone}, **erased}
@@ -88,7 +88,7 @@ def read(folder: Path) -> CaseView:
     )
 
 
-def _public_key(consent: Data) -> bytes:
+def public_key(consent: Data) -> bytes:
     """The attempt's key as the consent says it; empty, which signed nothing, where it says none."""
     try:
         return base64.b64decode(str(consent.get("public_key")), validate=True)

@@ -1,0 +1,174 @@
+"""Proofs that others can check without the rest of a case, in the forms of C2SP.
+
+Inclusion: ``c2sp.org/tlog-proof@v1``, that one record stands in the journal a checkpoint signs.
+Consistency: the body that ``c2sp.org/tlog-witness`` posts, that a later checkpoint extends an earlier
+one; ``tlog-proof`` itself has no form for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from pathlib import Path
+
+from proctor.errors import CheckFailed, InputError
+from proctor.evidence import checkpoint, journal, layout, tree
+from proctor.evidence.checkpoint import Checkpoint, NoteError
+from proctor.evidence.disk import read_bounded
+from proctor.evidence.view import public_key
+
+INCLUSION = "c2sp.org/tlog-proof@v1"
+SUFFIX = ".tlog-proof"
+# Both forms bound the number of hashes: a tree of 2**63 leaves needs no more.
+MAX_HASHES = 63
+MAX_BYTES = checkpoint.MAX_BYTES + 10_000
+
+
+class ProofError(InputError):
+    """A proof is malformed or does not hold; ``str`` says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint, and the note (as stored) that signs it."""
+
+    checkpoint: Checkpoint
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Provable:
+    """The journal of a case with the checkpoints that hold for it, smallest first."""
+
+    lines: tuple[bytes, ...]
+    tree: tree.Tree
+    signed: tuple[Signed, ...]
+
+    def inclusion(self, number: int) -> bytes:
+        """The proof that record ``number`` (from 1) is in the journal of the newest checkpoint."""
+        if not 1 <= number <= len(self.lines):
+            raise InputError(
+                f"This case has no record {number}; they are numbered 1 to {len(self.lines)}."
+            )
+        newest = self.signed[-1]
+        if number > newest.checkpoint.size:
+            raise InputError(
+                f"Record {number} is not signed yet: the last checkpoint covers "
+                f"{newest.checkpoint.size} records."
+            )
+        hashes = self.tree.inclusion_proof(number - 1, newest.checkpoint.size)
+        return _write([INCLUSION, f"index {number - 1}"], hashes, newest.note)
+
+    def consistency(self, size: int) -> bytes:
+        """The proof that the newest checkpoint extends the one over ``size`` records."""
+        newest = self.signed[-1]
+        sizes = [one.checkpoint.size for one in self.signed]
+        if size not in sizes:
+            known = ", ".join(map(str, sizes[-5:]))
+            raise InputError(f"No checkpoint covers {size} records; the last ones cover {known}.")
+        hashes = self.tree.consistency_proof(size, newest.checkpoint.size)
+        return _write([f"old {size}"], hashes, newest.note)
+
+
+def load(folder: Path) -> Provable:
+    """The journal and checkpoints of the case in ``folder``, once they are known to agree.
+
+    Raises :class:`InputError` where they cannot be read, and :class:`CheckFailed` where they disagree.
+    """
+    stored = journal.load(folder / layout.JOURNAL)
+    records = stored.records()
+    if not records:
+        raise InputError(f"The journal in {folder} is empty, so there is nothing to prove.")
+    attempt = records[0].source.removeprefix(journal.SOURCE)
+    public = public_key(records[0].data)
+    grown = tree.Tree(tree.leaf_hash(line) for line in stored.lines)
+    signed = []
+    for path in sorted((folder / layout.CHECKPOINTS).glob(f"*{layout.NOTE_SUFFIX}")):
+        try:
+            note = read_bounded(path, checkpoint.MAX_BYTES)
+            made = checkpoint.read(note, attempt, public)
+        except (OSError, ValueError, NoteError) as error:
+            raise CheckFailed(f"The checkpoint {path} does not hold: {error}.") from error
+        if made.size > grown.size or grown.root(made.size) != made.root:
+            raise CheckFailed(
+                f"The journal is not the one that {path.name} signs, so nothing can be proved from it; "
+                f"`proctor case verify {folder}` tells more."
+            )
+        signed.append(Signed(made, note))
+    if not signed:
+        raise InputError(f"The case in {folder} has no checkpoint yet, so nothing can be proved.")
+    signed.sort(key=lambda one: one.checkpoint.size)
+    return Provable(stored.lines, grown, tuple(signed))
+
+
+def check_inclusion(proof: bytes, line: bytes, attempt: str, public: bytes) -> tuple[int, int]:
+    """The record's number and the checkpoint's size, when ``proof`` holds for ``line`` (no newline).
+
+    Raises :class:`ProofError` otherwise.
+    """
+    head, hashes, note = _read(proof)
+    # A line "extra" may stand before the index; nothing of ours is in it.
+    if len(head) == 3 and head[1].startswith("extra "):
+        del head[1]
+    if len(head) != 2 or head[0] != INCLUSION or not head[1].startswith("index "):
+        raise ProofError("This is no tlog-proof.")
+    index, made = _number(head[1].removeprefix("index ")), _open(note, attempt, public)
+    leaf = tree.leaf_hash(line)
+    if not tree.verify_inclusion(leaf, index, made.size, hashes, made.root):
+        raise ProofError(
+            "The proof does not hold: the record is not in the journal that was signed."
+        )
+    return index + 1, made.size
+
+
+def check_consistency(proof: bytes, old: Checkpoint, public: bytes) -> int:
+    """The newer checkpoint's size, when ``proof`` shows that it extends ``old``.
+
+    Raises :class:`ProofError` otherwise.
+    """
+    head, hashes, note = _read(proof)
+    if len(head) != 1 or not head[0].startswith("old "):
+        raise ProofError("This is no consistency proof.")
+    made = _open(note, old.origin, public)
+    if _number(head[0].removeprefix("old ")) != old.size or not tree.verify_consistency(
+        old.size, made.size, hashes, old.root, made.root
+    ):
+        raise ProofError("The proof does not hold: the newer checkpoint does not extend the older.")
+    return made.size
+
+
+def _write(head: list[str], hashes: list[bytes], note: bytes) -> bytes:
+    lines = [*head, *(base64.b64encode(one).decode("ascii") for one in hashes)]
+    return "\n".join(lines).encode("ascii") + b"\n\n" + note
+
+
+def _read(proof: bytes) -> tuple[list[str], list[bytes], bytes]:
+    """The lines before the hashes, the hashes, and the note."""
+    top, blank, note = proof.partition(b"\n\n")
+    if not blank or len(proof) > MAX_BYTES:
+        raise ProofError("This is no proof: it has no checkpoint, or is far too large.")
+    try:
+        lines = top.decode("ascii").split("\n")
+        head = [line for line in lines if " " in line or line == INCLUSION]
+        hashes = [base64.b64decode(line, validate=True) for line in lines[len(head) :]]
+    except (UnicodeDecodeError, binascii.Error, ValueError) as error:
+        raise ProofError(f"This is no proof: {error}.") from error
+    if len(hashes) > MAX_HASHES or any(len(one) != 32 for one in hashes):
+        raise ProofError("This is no proof: its hashes are not at most 63 of 32 bytes.")
+    if lines[: len(head)] != head:
+        raise ProofError("This is no proof: its lines are not in order.")
+    return head, hashes, note
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or str(int(text)) != text:
+        raise ProofError("This is no proof: a number in it is not a plain one.")
+    return int(text)
+
+
+def _open(note: bytes, attempt: str, public: bytes) -> Checkpoint:
+    try:
+        return checkpoint.read(note, attempt, public)
+    except NoteError as error:
+        raise ProofError(f"The proof's checkpoint does not hold: {error}.") from error
