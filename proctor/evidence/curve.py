@@ -65,6 +65,13 @@ class Coverage:
         """The highest score of each column, ``None`` where nothing was measured."""
         return tuple(self._peak)
 
+    def excuse(self, span: Span) -> None:
+        """Count a break as neither measured nor not: its columns are no longer *not measured*."""
+        for column in range(COLUMNS):
+            within = min(span.end, (column + 1) * self.width) - max(span.start, column * self.width)
+            if within > 0.0:
+                self._measured[column] += within
+
     def unmeasured(self) -> tuple[Span, ...]:
         """Stretches of columns of which less than half was measured."""
         spans: list[Span] = []

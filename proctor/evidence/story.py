@@ -118,6 +118,7 @@ class Story:
     gaps: tuple[Event, ...]
     losses: tuple[Event, ...]
     markers: tuple[Event, ...]
+    breaks: tuple[Span, ...]
     totals: tuple[tuple[str, float], ...]
     records: int
     unreadable: int

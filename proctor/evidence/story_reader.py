@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from policies.schema import Policy
-from proctor.evidence.curve import Coverage
+from pydantic import ValidationError
+
+from policies.schema import Policy, RuleSettings
+from proctor.evidence.curve import Coverage, Span
 from proctor.evidence.story import Absent, ClipStory, Event, FlagStory, Group, Row, Story
 from proctor.evidence.untrusted import LONGEST_S, box, moment, number, plain_title, strings, text
 from proctor.evidence.words import NO_CLIP
@@ -55,6 +57,9 @@ class _Reader:
     skipped: dict[str, str] = field(default_factory=dict)
     curves: dict[str, list[tuple[float, float, Sequence[Any]]]] = field(default_factory=dict)
     gaps: list[Event] = field(default_factory=list)
+    breaks: list[Span] = field(default_factory=list)
+    break_since: float | None = None
+    rules: dict[str, RuleSettings] = field(default_factory=dict)
     markers: list[Event] = field(default_factory=list)
     losses: list[Event] = field(default_factory=list)
 
@@ -77,6 +82,8 @@ class _Reader:
             "scores": self._scores,
             "marker": self._marker,
             "agent.gap": self._gap,
+            "break.started": self._break_started,
+            "break.ended": self._break_ended,
             "session.ended": self._ended,
         }
         # Types of later versions are no error: this page just has nothing to say about them.
@@ -101,6 +108,12 @@ class _Reader:
                 self.detectors.append(
                     (text(item.get("name"), 60), number(item.get("period")), self._kinds(item))
                 )
+        held = data.get("rules")
+        for kind, said in held.items() if isinstance(held, Mapping) else ():
+            try:
+                self.rules[text(kind, 60)] = RuleSettings.model_validate(said)
+            except ValidationError:
+                return False
         missing = data.get("not_measured")
         for item in missing if isinstance(missing, Sequence) else ():
             if isinstance(item, Mapping) and len(self.absent) < MOST_ROWS:
@@ -129,6 +142,10 @@ class _Reader:
                 names.append(name)
         return tuple(names)
 
+    def _rule(self, kind: str) -> RuleSettings | None:
+        """The rule as it held in this session; else the policy's."""
+        return self.rules.get(kind) or (self.policy.rules.get(kind) if self.policy else None)
+
     def _title(self, kind: str) -> str:
         return self.titles.get(kind) or plain_title(kind)
 
@@ -140,7 +157,6 @@ class _Reader:
             self.flags_left_out.add(name)
             return True
         self._seen(start, number(data.get("t")))
-        rules = self.policy.rules if self.policy else {}
         self.flags[name] = FlagStory(
             number=0,
             id=name,
@@ -153,7 +169,7 @@ class _Reader:
             why=text(data.get("why")),
             observations=None,
             box=box(data.get("box")),
-            rule=rules.get(text(data.get("rule"), 60)) or rules.get(kind),
+            rule=self._rule(text(data.get("rule"), 60)) or self._rule(kind),
         )
         return True
 
@@ -248,6 +264,24 @@ class _Reader:
             self.gaps.append(Event(start, max(start, end), "", text(data.get("why"))))
         return True
 
+    def _break_started(self, data: Mapping[str, Any]) -> bool:
+        t = number(data.get("t"))
+        if t is None:
+            return False
+        self._seen(t)
+        self.break_since = t if self.break_since is None else self.break_since
+        return True
+
+    def _break_ended(self, data: Mapping[str, Any]) -> bool:
+        t = number(data.get("t"))
+        if t is None:
+            return False
+        self._seen(t)
+        if self.break_since is not None and len(self.breaks) < MOST_FLAGS:
+            self.breaks.append(Span(self.break_since, max(self.break_since, t)))
+        self.break_since = None
+        return True
+
     def _ended(self, data: Mapping[str, Any]) -> bool:
         self.ended = data
         return True
@@ -258,6 +292,8 @@ class _Reader:
         summary = summary if isinstance(summary, Mapping) else {}
         seconds = number(summary.get("seconds"))
         seconds = self.last_t if seconds is None or seconds == 0.0 else seconds
+        if self.break_since is not None:
+            self.breaks.append(Span(self.break_since, max(self.break_since, seconds)))
         flags = self._in_order()
         said = self.consent.get("policy")
         said = said if isinstance(said, Mapping) else {}
@@ -282,6 +318,7 @@ class _Reader:
             gaps=_by_time(self.gaps),
             losses=_by_time(self.losses),
             markers=_by_time(self.markers),
+            breaks=tuple(self.breaks),
             totals=_totals(summary),
             records=self.records,
             unreadable=self.unreadable,
@@ -338,10 +375,12 @@ class _Reader:
         coverage = Coverage(seconds)
         for t0, step, values in self.curves.get(kind, ()):
             coverage.add(t0, step, [number(value, 0.0, 1.0) for value in values])
+        for span in self.breaks:
+            coverage.excuse(span)
         return Row(
             kind=kind,
             title=self._title(kind),
-            rule=self.policy.rules.get(kind) if self.policy else None,
+            rule=self._rule(kind),
             columns=coverage.columns(),
             unmeasured=coverage.unmeasured(),
             unmeasured_s=coverage.unmeasured_s() if told is None else told,

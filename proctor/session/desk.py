@@ -12,7 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from policies.consent import Grant, put_to_student
-from policies.engine import ConsentState, why_no_break, why_no_grant
+from policies.engine import (
+    ConsentState,
+    break_ends_at,
+    planned_break_due,
+    why_no_break,
+    why_no_grant,
+)
 from policies.schema import Policy, PurposeName
 from proctor.errors import InputError
 from proctor.evidence.case import Case
@@ -109,6 +115,18 @@ class ConsentDesk:
             self._open = False
             self._write("break.started", {}, t)
             return t
+
+    def begin_planned_break(self) -> float | None:
+        """Begin the planned break that is due; ``None`` when there is none any more."""
+        with self._lock:
+            due = planned_break_due(self.policy.breaks, self.state, self._now())
+            return self.begin_break() if due else None
+
+    def end_overdue_break(self) -> float | None:
+        """End the break whose time is over; ``None`` when there is none any more."""
+        with self._lock:
+            end = break_ends_at(self.policy.breaks, self.state, unlimited=self.breaks_unlimited)
+            return self.end_break() if end is not None and self._now() >= end else None
 
     def end_break(self) -> float:
         """End the break; returns the session second. Samples flow once :meth:`open_valve` was called."""

@@ -133,7 +133,10 @@ class Recorder:
         self._pending: dict[str, _Pending] = {}
         self._checkpoint_due = False
         self._paused = False
+        # What was taken before these seconds does not count: before the last break ended, and for a
+        # purpose before it was given.
         self._since = earlier.t
+        self._given: dict[PurposeName, float] = {}
         self._flags_before = sum(earlier.flags.values())
         self.flags: dict[str, Flag] = {}
         self.sealed = earlier.clips
@@ -156,11 +159,11 @@ class Recorder:
     def media(self, sample: Sample) -> None:
         """Keep a sample in the ring, as long as the student agrees to its sensor and to clips."""
         sensor: PurposeName = "camera" if isinstance(sample, Frame) else "microphone"
-        if self._paused or sample.t < self._since or not self._may(sensor):
+        if not self._covers(sensor, sample.t):
             return
         if isinstance(sample, Frame):
             self.frames += 1
-        if not self._may("clips"):
+        if not self._covers("clips", sample.t):
             return
         if isinstance(sample, Frame):
             self._ring.frame(sample)
@@ -172,7 +175,8 @@ class Recorder:
         if self._paused:
             return
         for observation in observations:
-            if observation.kind not in self._measured or observation.t < self._since:
+            kind, t = observation.kind, observation.t
+            if kind not in self._measured or not self._covers(self._sensors[kind], t):
                 continue
             self._timeline.feed(observation)
             for event in self.book.feed(observation):
@@ -227,7 +231,8 @@ class Recorder:
                 self._drop(pending)
 
     def restore(self, purpose: PurposeName, t: float) -> None:
-        """The student agreed to ``purpose`` again."""
+        """The student agreed to ``purpose`` again: what is taken from second ``t`` on counts."""
+        self._given[purpose] = t
         back = [kind for kind, sensor in self._sensors.items() if sensor == purpose]
         self._measured.update(back)
         for rule in [self.book.rules[kind] for kind in back if kind in self.book.rules]:
@@ -252,6 +257,11 @@ class Recorder:
             if self._before.get(name):
                 found[name]["before the program was started again"] = round(self._before[name], 2)
         return found
+
+    def _covers(self, purpose: PurposeName, t: float) -> bool:
+        """Whether the student's word covers a sample of ``purpose`` taken at second ``t``."""
+        taken_in_time = t >= max(self._since, self._given.get(purpose, 0.0))
+        return not self._paused and taken_in_time and self._may(purpose)
 
     def _may(self, purpose: PurposeName) -> bool:
         grant = self._grants.get(purpose)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,13 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from policies.consent import Answers, Grant, issue
-from policies.engine import ConsentState, break_ends_at, lawful, planned_break_due
+from policies.engine import ConsentState, lawful
 from policies.schema import PurposeName
 from policies.sign import PAYLOAD_TYPE, envelope
 from proctor.capture.replay import Recording
 from proctor.clock import SessionClock
 from proctor.errors import InputError
-from proctor.evidence import erasure
 from proctor.evidence.case import Case
 from proctor.evidence.journal import SOURCE
 from proctor.evidence.keys import demo_recipient, local_signing_key
@@ -32,23 +29,21 @@ from proctor.pipeline.runner import close_all, lanes
 from proctor.session.arrangement import SENSOR
 from proctor.session.capturing import Capture, Sources
 from proctor.session.desk import ConsentDesk
+from proctor.session.interventions import Interventions, OnNotice
 from proctor.session.plan import Plan
 from proctor.session.record import check_goes_on, consent_record, earlier_of
 from proctor.session.recorder import Earlier, Recorder
 from proctor.session.summary import Summary
-from proctor.types import Erasure, Flag, Marker, Observation
+from proctor.types import Flag, Marker, Observation
 
 # One grid of camera frames for detectors and clips alike (docs/decisions/0005).
 FPS = 10.0
 # A live session looks at its inbox this often when nothing arrives (s).
 PUMP_S = 0.25
-# Before a break ends by itself, its end is announced this long ahead (s).
-WARNING_S = 60.0
 
 T = TypeVar("T")
 OnFlag = Callable[[FlagEvent], None]
 OnProgress = Callable[[float], None]
-OnNotice = Callable[[str], None]
 
 
 def choose_recipients(plan: Plan, given: Sequence[str]) -> tuple[str, ...]:
@@ -128,7 +123,7 @@ class Session:
         grants = state.grants(SOURCE + case.attempt)
         session._wire(case, state, grants, agreed, earlier, on_flag, on_notice)
         # A crash may have come between a withdrawal and what follows from it.
-        session._erase_what_is_due(earlier.t)
+        session.interventions.erase_what_is_due(earlier.t)
         case.put_receipts(plan.policy)
         return session
 
@@ -183,13 +178,15 @@ class Session:
             on_flag=on_flag or (lambda event: None),
             earlier=earlier,
         )
+        self.interventions = Interventions(
+            case,
+            self.desk,
+            self.recorder,
+            self.stations,
+            self.clock,
+            on_notice or (lambda sentence: None),
+        )
         self._earlier = earlier
-        self._on_notice = on_notice or (lambda sentence: None)
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._work = threading.RLock()
-        self._writer: int | None = None
-        self._capture: Capture | None = None
-        self._warned = False
         self._ended = False
 
     def __enter__(self) -> Session:
@@ -202,7 +199,7 @@ class Session:
         """Close detectors and the case; safe to call twice."""
         if self._ended:
             return
-        self._ended = True
+        self._ended = self.interventions.closed = True
         now = self.clock.now()
         close_all(
             self.stations,
@@ -223,56 +220,22 @@ class Session:
     # What the student may do at any time, from any thread.
 
     def withdraw(self, purpose: PurposeName) -> str:
-        """Take back what was agreed to (rule C4); returns the alternative, a sentence.
-
-        On return nothing of it is looked at any more, and journal and receipt are on disk; the device
-        is released and what was kept is erased within a second. Raises :class:`InputError` when there
-        is nothing to take back.
-        """
-        self._check_open()
-        t = self.desk.withdraw(purpose)
-        self._do(partial(self._withdrawn, purpose, t))
-        self.case.put_receipts(self.plan.policy)
-        return self.plan.policy.purposes[purpose].alternative
+        """Take back what was agreed to; see :meth:`Interventions.withdraw`."""
+        return self.interventions.withdraw(purpose)
 
     def answer(
         self, purpose: PurposeName, yes: bool, *, how: str = "asked", language: str = "en"
     ) -> Grant | None:
-        """The answer to a question put during the exam, for instance at the moment of a room scan.
-
-        A sensor that was taken back may be given again; one that was declined at the start may not,
-        because nothing was loaded for it. Raises :class:`InputError` then.
-        """
-        self._check_open()
-        if yes and purpose in SENSOR.values():
-            loaded = any(SENSOR[lane.takes] == purpose for lane in self._lanes)
-            if not loaded or self._capture is None or not self._capture.can_reopen:
-                raise InputError(
-                    f"'{purpose}' cannot be switched on in this exam any more; begin the exam anew "
-                    f"to use it, or go on without it."
-                )
-        grant = self.desk.answer(purpose, yes, how, language)
-        if grant is not None:
-            self._do(partial(self._restored, purpose, self.clock.now()))
-        self.case.put_receipts(self.plan.policy)
-        return grant
+        """The answer to a question put during the exam; see :meth:`Interventions.answer`."""
+        return self.interventions.answer(purpose, yes, how=how, language=language)
 
     def pause(self) -> None:
-        """Begin a break (rule A2): capture stops and every device is released within a second.
-
-        Raises :class:`InputError` with the reason when the policy allows no break now.
-        """
-        self._check_open()
-        if self._capture is None or not self._capture.can_reopen:
-            raise InputError("A recording has no breaks; they are for a live exam.")
-        t = self.desk.begin_break()
-        self._do(partial(self._break_begun, t))
+        """Begin a break; see :meth:`Interventions.pause`."""
+        self.interventions.pause()
 
     def resume(self) -> None:
-        """End the break; raises :class:`InputError` when there is none."""
-        self._check_open()
-        t = self.desk.end_break()
-        self._do(partial(self._break_ended, t))
+        """End the break; see :meth:`Interventions.resume`."""
+        self.interventions.resume()
 
     # Runs.
 
@@ -317,19 +280,20 @@ class Session:
             if not self.desk.state.on_break:
                 capture.open()
             while not until(self.clock.now()) and not capture.over:
-                self._attend()
-                self._watch_breaks(self.clock.now())
+                self.interventions.attend()
+                self.interventions.watch_breaks(self.clock.now())
                 self._pump(live, self.recorder.marker, on_progress, PUMP_S)
         finally:
             capture.close()
-            self._attend()
-            self._capture = None
-            if self.desk.state.on_break:
-                self.resume()
+            self.interventions.attend()
+            self.interventions.capture = None
             end = self.clock.now()
             while self._pump(live, self.recorder.marker, on_progress, PUMP_S):
                 pass
             live.stop()
+        if self.desk.state.on_break:
+            self.resume()
+            end = self.clock.now()
         return self._finish(end, self.recorder.frames, live.frames_dropped + live.stale_frames)
 
     def _pump(
@@ -346,94 +310,6 @@ class Session:
             timeout=timeout,
         )
 
-    # What follows from the student's word, on the evidence writer's thread.
-
-    def _check_open(self) -> None:
-        if self._ended:
-            raise InputError("This exam is closed; write to the contact that its policy names.")
-
-    def _do(self, job: Callable[[], None]) -> None:
-        """Have ``job`` done by the evidence writer: here and now when that is us or nobody."""
-        with self._work:
-            self._jobs.put(job)
-            if self._writer in (None, threading.get_ident()):
-                self._attend()
-
-    def _attend(self) -> None:
-        while True:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return
-            job()
-
-    def _withdrawn(self, purpose: PurposeName, t: float) -> None:
-        if self._capture is not None:
-            self._capture.forget(purpose)
-        self.recorder.withdraw(purpose, t)
-        self._erase_what_is_due(t)
-        self.case.checkpoint()
-
-    def _erase_what_is_due(self, t: float) -> None:
-        for flag in erasure.due(self.case.records()):
-            when = self._wall(self.clock.now()).isoformat()
-            tombstone = Erasure(f"the clip of {flag}", when, erasure.WITHDRAWN, erasure.RULE)
-            self.case.erase(flag, tombstone, t)
-            self.recorder.sealed -= 1
-
-    def _restored(self, purpose: PurposeName, t: float) -> None:
-        self.recorder.restore(purpose, t)
-        if purpose in SENSOR.values() and self._capture is not None:
-            self._forget_history()
-            if not self.desk.state.on_break:
-                self._capture.close()
-                self._capture.open()
-
-    def _break_begun(self, t: float) -> None:
-        self._warned = False
-        if self._capture is not None:
-            self._capture.close()
-            self._capture.forget_waiting()
-        self.recorder.pause(t)
-        self.recorder.marker(Marker(t, "break.start"))
-
-    def _break_ended(self, t: float) -> None:
-        self.recorder.marker(Marker(t, "break.end"))
-        self.recorder.resume(t)
-        self._forget_history()
-        # The student may have asked for another break in the meantime.
-        if self._capture is not None and self._capture.can_reopen and self.desk.open_valve():
-            self._capture.open()
-
-    def _forget_history(self) -> None:
-        for station in self.stations:
-            station.after_gap = True
-
-    def _watch_breaks(self, now: float) -> None:
-        """Begin a planned break, and end one whose time is over; both are told in a sentence."""
-        breaks, state = self.plan.policy.breaks, self.desk.state
-        if self._capture is None or not self._capture.can_reopen:
-            return
-        if planned_break_due(breaks, state, now):
-            self.pause()
-            self._on_notice(
-                f"A planned break of {breaks.max_minutes:g} minutes begins; nothing is captured. "
-                f"You can end it earlier."
-            )
-            return
-        end = break_ends_at(breaks, state, unlimited=self.desk.breaks_unlimited)
-        if end is None:
-            return
-        if now >= end:
-            self.resume()
-            self._on_notice(
-                f"The break is over: this exam allows {breaks.max_minutes:g} minutes. "
-                f"Capture goes on."
-            )
-        elif now >= end - WARNING_S and not self._warned:
-            self._warned = True
-            self._on_notice(f"The break ends in {max(1, round(end - now))} s.")
-
     # Inside.
 
     def _wall(self, t: float) -> datetime:
@@ -442,9 +318,7 @@ class Session:
     def _begin(
         self, source: str, missing: Sequence[tuple[str, str]], capture: Capture | None = None
     ) -> None:
-        with self._work:
-            self._attend()
-            self._writer, self._capture = threading.get_ident(), capture
+        self.interventions.begin(capture)
         for takes, why in missing:
             self.plan = self.plan.without([takes], why)
         start = self._earlier.t
@@ -513,11 +387,11 @@ class Session:
         iterator = iter(samples)
         advance = self._timed("decode", lambda: next(iterator, None))
         while (sample := advance()) is not None:
-            self._attend()
+            self.interventions.attend()
             yield sample
 
     def _finish(self, end: float, frames_seen: int, frames_dropped: int) -> Summary:
-        self._attend()
+        self.interventions.attend()
         self.recorder.finish(end)
         earlier, state = self._earlier, self.desk.state
         break_s = state.break_seconds(end)
@@ -541,9 +415,7 @@ class Session:
         )
         self.case.record("session.ended", {"t": round(end, 3), "summary": summary.as_dict()}, end)
         self.case.checkpoint()
-        with self._work:
-            self._attend()
-            self._writer = self._capture = None
+        self.interventions.end()
         return summary
 
     def _cpu_by_stage(self) -> dict[str, float]:
