@@ -13,6 +13,7 @@ from statistics import median
 import numpy as np
 from pydantic import Field
 
+from detectors._each import EachPicture
 from detectors._evidence import Evidence, Place, Weights
 from detectors._yolo import Found, ObjectNet, around, intersection, overlap, within
 from proctor.pipeline.detector import Context, Detector, Kind, Plugin
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
         ge=0.0,
         le=30.0,
         description="Screens that stand still in these first seconds belong to the room.",
+    )
+    each_picture: bool = Field(
+        False,
+        description="Judge each picture by itself and name everybody and everything: for a sweep of "
+        "a room, never for an exam.",
     )
 
 
@@ -222,6 +228,9 @@ def create(settings: Settings, context: Context) -> Detector:
     """The detector, with its network loaded (once a session)."""
     path = context.models[MODEL]
     net = context.share(f"{NAME}:{MODEL}", lambda: ObjectNet(path, LOWEST))
+    if settings.each_picture:
+        kinds = dict(zip((PHONE, "book", "person"), (KINDS[0], KINDS[2], KINDS[3]), strict=True))
+        return EachPicture(net, NAME, kinds | dict.fromkeys(SCREENS, KINDS[1]), _unfit)
     return Objects(net, settings)
 
 

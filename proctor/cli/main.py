@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from proctor.errors import ProctorError
 
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
-GROUPS = ("demo", "exam", "replay", "case", "policy", "keys", "models", "plugin", "doctor")
+GROUPS = (
+    "demo", "exam", "replay", "room_scan", "case", "policy", "keys", "models", "plugin", "doctor",
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -78,12 +78,13 @@ def get_consent(plan: Plan, how: str, lang: str = "en") -> Answers:
     from policies.engine import lawful
     from proctor.session.session import require_some_sensor
 
-    answers = lawful(plan.policy, _answers(plan, how, lang))
+    answers = lawful(plan.policy, read_answers(plan, how, lang))
     require_some_sensor(answers, plan)
     return answers
 
 
-def _answers(plan: Plan, how: str, lang: str) -> Answers:
+def read_answers(plan: Plan, how: str, lang: str) -> Answers:
+    """What the student says to each purpose of ``plan``, as the option says."""
     from policies import consent
     from policies.errors import PolicyError
     from policies.texts import texts

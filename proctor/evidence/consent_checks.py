@@ -14,7 +14,7 @@ from policies.receipts import receipts
 from policies.schema import PurposeName
 from proctor.evidence import layout
 from proctor.evidence.disk import read_bounded
-from proctor.evidence.erasure import due, purposes_of, taken_back
+from proctor.evidence.erasure import due, is_room_scan, purposes_of, taken_back
 
 # A receipt is about 10 kB; the largest policy would make one of some hundred.
 MAX_RECEIPT = 1_000_000
@@ -36,6 +36,29 @@ def kept_without_leave(records: Records) -> Iterator[tuple[str, str]]:
         for purpose in sorted(purposes_of(data) if data.get("sensors") else known):
             if not (state.live(purpose) or taken_back(state, purpose)):
                 yield str(data.get("flag")), purpose
+
+
+def wrong_room_scans(policy: bytes, records: Records) -> list[str]:
+    """Room scans that the policy does not offer, for others than it names, or a second one that
+    nobody by name asked for with a reason (rules R1, R3, R4).
+
+    Raises :class:`PolicyError` when this version cannot read the policy.
+    """
+    scans = [r["data"] for r in records if r["type"] == "sealed" and is_room_scan(r["data"])]
+    if not scans:
+        return []
+    offered = parse(policy, "of this case").room_scan
+    wrong = []
+    for place, data in enumerate(scans):
+        recipients = data.get("recipients")
+        named = isinstance(recipients, list) and set(map(str, recipients)) <= {*offered.recipients}
+        if offered.mode != "offered":
+            wrong.append(f"{data.get('flag')} was kept, but the policy has no room scan")
+        elif not named:
+            wrong.append(f"{data.get('flag')} was sealed for someone whom the policy does not name")
+        elif place and not (data.get("asked_by") and data.get("why")):
+            wrong.append(f"{data.get('flag')} is a second scan that nobody asked for by name")
+    return wrong
 
 
 def wrong_erasures(records: Records, files: Collection[str]) -> Iterator[str]:

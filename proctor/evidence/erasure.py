@@ -14,11 +14,23 @@ from proctor.evidence import layout
 
 WITHDRAWN = "The student took back what this clip came from."
 RULE = "C4"
+# What a ``sealed`` record's ``what`` says when it is no clip of a flag; also the purpose it lives on.
+ROOM_SCAN: PurposeName = "room_scan"
 _ENDING = {kind for kind, status in EVENTS.items() if status in ("withdrawn", "objected")}
 
 
+def is_room_scan(sealed: Mapping[str, Any]) -> bool:
+    """Whether what was sealed (its record's data) is a room scan and no clip of a flag."""
+    return sealed.get("what") == ROOM_SCAN
+
+
 def purposes_of(sealed: Mapping[str, Any]) -> frozenset[PurposeName]:
-    """Every purpose that a clip (its ``sealed`` record's data) lives on: clips, and its sensors."""
+    """Every purpose that a clip (its ``sealed`` record's data) lives on: clips, and its sensors.
+
+    A room scan was agreed to by itself, and by nothing else.
+    """
+    if is_room_scan(sealed):
+        return frozenset({ROOM_SCAN})
     sensors = sealed.get("sensors")
     if not isinstance(sensors, list | tuple) or not sensors:
         # A record without them: a picture may have come with sound.

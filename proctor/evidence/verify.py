@@ -27,6 +27,7 @@ from policies.root import Root
 from proctor.evidence import checkpoint, consent_checks, journal, layout, tree
 from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded
+from proctor.evidence.erasure import is_room_scan
 from proctor.evidence.journal import JournalError, Record
 
 # No case comes near; a folder of millions of names would take minutes to list.
@@ -383,7 +384,15 @@ def _clips_agreed(evidence: _Evidence) -> str:
     flags = {str(data.get("id")) for data in evidence.of("flag")}
     known = set(map(str, agreed)) if isinstance(agreed, list) else set()
     count = 0
+    try:
+        scans = consent_checks.wrong_room_scans(evidence.policy, evidence.events())
+    except PolicyError as error:
+        raise Failed(f"Not checked: {str(error)[:200]}") from error
+    if scans:
+        raise Failed(f"Room scans do not hold: {_some(scans)}.")
     for flag, data in evidence.sealed():
+        if is_room_scan(data):
+            continue
         count += 1
         if flag not in flags:
             raise Failed(f"The clip of {flag} was kept, but there is no such flag.")

@@ -8,6 +8,7 @@ one homography, are believed; a person who walks through the picture is left out
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ _FEATURES = 500
 # D. Lowe's ratio of the best to the second best match, IJCV 2004.
 _RATIO = 0.8
 
-_LK = {
+_LK: dict[str, Any] = {
     "winSize": (17, 17),
     "maxLevel": 4,
     "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02),
@@ -120,7 +121,7 @@ class Known:
 
 def describe(grey: Grey) -> Known:
     """Describe a view; a bare one has few or no words."""
-    points, words = cv2.ORB_create(nfeatures=_FEATURES, fastThreshold=12).detectAndCompute(
+    points, words = cv2.ORB.create(nfeatures=_FEATURES, fastThreshold=12).detectAndCompute(
         grey, None
     )
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 1, 2)

@@ -157,7 +157,8 @@ def measure_lens(pairs: Sequence[Pair]) -> Lens:
 
 def _evenly(points: Floats) -> Floats:
     """``_POINTS`` of the points, some twice where there are fewer."""
-    return points[np.linspace(0, len(points) - 1, _POINTS).astype(int)]
+    chosen = points[np.linspace(0, len(points) - 1, _POINTS).astype(int)]
+    return np.asarray(chosen, dtype=np.float64)
 
 
 def _misses(first: Floats, second: Floats, focal: float, bend: float) -> Floats:
