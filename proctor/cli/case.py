@@ -19,7 +19,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="A case is the folder that an exam leaves: policy, journal, checkpoints, clips.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name in ("case_show", "case_prove", "case_erase"):
+    for name in ("case_show", "case_prove", "case_export", "case_erase"):
         importlib.import_module(f"proctor.cli.{name}").add(actions)
 
     verify = actions.add_parser(

@@ -1,0 +1,71 @@
+"""``proctor case export``: hand a case over, whole or in part, to one who can check it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "export",
+        help="pack a case into one zip that others can check",
+        description="Write policy, journal, checkpoints, receipts, proofs, clips, an explanation in "
+        "plain words and a verifier into one zip. Clips go as they were sealed; with --recipient they "
+        "are opened in memory and encrypted for that key alone. Nothing is written unencrypted.",
+    )
+    parser.add_argument("case", type=Path, help="folder of the case")
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="FILE.zip", help="the zip to write"
+    )
+    parser.add_argument(
+        "--flags",
+        nargs="*",
+        metavar="ID",
+        help="only the clips of these flags; without an id: no clip (default: every clip)",
+    )
+    parser.add_argument(
+        "--recipient",
+        default="",
+        metavar="KEY",
+        help="encrypt the clips for this age public key alone",
+    )
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        metavar="FILE",
+        help="with --recipient: key file that opens the clips",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from proctor.errors import InputError
+    from proctor.evidence import keys
+    from proctor.evidence.export import export
+    from proctor.evidence.verify import verify
+
+    if bool(arguments.recipient) != bool(arguments.identity):
+        raise InputError(
+            "--recipient and --identity belong together: to encrypt a clip for someone "
+            "else, it must be opened first."
+        )
+    identities = keys.load_identity(arguments.identity) if arguments.identity else []
+    signer = keys.local_signing_key()
+    made = export(
+        arguments.case,
+        arguments.to,
+        signer=signer,
+        flags=arguments.flags,
+        recipient=arguments.recipient,
+        identities=identities,
+    )
+    whom = f"for {made.recipient}" if made.recipient else "as they were sealed"
+    print(f"{arguments.to}: {len(made.clips)} clips {whom}, {len(made.left_out)} left out.")
+    failed = [check.code for check in verify(arguments.case) if not check.ok]
+    if failed:
+        print(
+            f"Note: this case does not pass every check ({', '.join(failed)}), and says so there too."
+        )
+    print("Whoever gets it: unpack it, read explanation.txt, run `python verify_case.py`.")
+    return 0

@@ -1,0 +1,311 @@
+"""Check a case of Open Proctor, or an export of one, with nothing but Python 3.11 and `cryptography`.
+
+    python verify_case.py [FOLDER] [--root-key KEY]
+
+FOLDER is a case, or an unpacked export (default: where this file lies). KEY is the Ed25519 public key
+(base64) of the institution that signed the exam's policy; without it, who signed is not checked.
+
+This file is written apart from the program that wrote the case, and is meant to be read. It trusts
+nothing that it reads. What it does not check: the student's receipts, and whether the camera saw a
+real scene; no program can tell the latter. `proctor case verify` asks more questions than this file.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+POLICY_TYPE = "application/vnd.proctor.policy+toml"
+EXPORT_TYPE = "application/vnd.proctor.export+json"
+SOURCE = "urn:proctor:attempt:"
+FLAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+# Larger than any honest file of its kind.
+MAX_BYTES = 256_000_000
+
+
+class No(Exception):
+    """A check whose answer is no; ``str`` says why."""
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a plain file; a link, a folder or a huge file is refused."""
+    if path.is_symlink() or not path.is_file():
+        raise No(f"{path.name} is missing, or is no plain file.")
+    if path.stat().st_size > MAX_BYTES:
+        raise No(f"{path.name} is too large to be part of a case.")
+    return path.read_bytes()
+
+
+def decode(text: object) -> bytes:
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except ValueError as error:
+        raise No("Something that should be base64 is not.") from error
+
+
+def holds(public: bytes, signature: bytes, signed: bytes) -> bool:
+    """Whether the Ed25519 key ``public`` made ``signature`` over ``signed``."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# The hash tree of RFC 6962 (section 2.1): a leaf is hashed after a zero byte, a node after a one.
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root over leaf hashes, a level at a time; an odd one at the end moves up unchanged."""
+    level = list(leaves)
+    if not level:
+        return hashlib.sha256(b"").digest()
+    while len(level) > 1:
+        pairs = [
+            hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest()
+            for i in range(0, len(level) - 1, 2)
+        ]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0]
+
+
+# A signed note (C2SP): text, an empty line, then lines "— name base64(4 bytes of key hash + signature)".
+
+
+def checkpoint(note: bytes, attempt: str, public: bytes) -> tuple[int, bytes]:
+    """Size and root that the note says, when the attempt's key signed it."""
+    try:
+        text, _, signatures = note.decode("utf-8").rpartition("\n\n")
+    except UnicodeDecodeError as error:
+        raise No("A checkpoint is no text.") from error
+    text += "\n"
+    named = hashlib.sha256(attempt.encode() + b"\n\x01" + public).digest()[:4]
+    blobs = [
+        decode(line.removeprefix(f"— {attempt} "))
+        for line in signatures.splitlines()
+        if line.startswith(f"— {attempt} ")
+    ]
+    if not any(blob[:4] == named and holds(public, blob[4:], text.encode()) for blob in blobs):
+        raise No("A checkpoint is not signed by the key that the consent record names.")
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[0] != attempt or not re.fullmatch(r"0|[1-9][0-9]{0,11}", lines[1]):
+        raise No("A checkpoint is not one of this attempt.")
+    return int(lines[1]), decode(lines[2])
+
+
+def envelope(raw: bytes, kind: str) -> tuple[bytes, bytes, list[bytes]]:
+    """Payload, the bytes that were signed, and the signatures of a DSSE envelope."""
+    try:
+        document = json.loads(raw)
+        found, payload = document["payloadType"], decode(document["payload"])
+        signatures = [decode(one["sig"]) for one in document["signatures"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise No("This is no signed envelope.") from error
+    if found != kind:
+        raise No("The envelope holds something else than it should.")
+    signed = b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(payload), payload)
+    return payload, signed, signatures
+
+
+class Case:
+    """What the checks have read so far."""
+
+    def __init__(self, folder: Path, root_key: bytes | None) -> None:
+        self.export = folder if (folder / "export.dsse").exists() else None
+        self.folder = folder / "case" if self.export else folder
+        self.root_key = root_key
+        self.lines: list[bytes] = []
+        self.records: list[dict[str, Any]] = []
+        self.listed: dict[str, Any] = {}
+
+    def of(self, kind: str) -> list[Mapping[str, Any]]:
+        if not self.records:
+            raise No("Not checked: the journal cannot be read.")
+        return [record["data"] for record in self.records if record["type"] == kind]
+
+    def consent(self) -> tuple[str, bytes, Mapping[str, Any]]:
+        """The attempt, its public key, and the whole consent record."""
+        if not self.records or self.records[0]["type"] != "consent.recorded":
+            raise No("Not checked: the journal does not begin with the consent.")
+        data = self.records[0]["data"]
+        return str(data.get("attempt")), decode(data.get("public_key")), data
+
+
+def check_export(case: Case) -> str:
+    """The export lists its own files, and whoever made it signed the list."""
+    if case.export is None:
+        return "This is a case itself, not an export of one."
+    payload, signed, signatures = envelope(read(case.export / "export.dsse"), EXPORT_TYPE)
+    try:
+        listed = json.loads(payload)
+        signer, files = decode(listed["signer"]), dict(listed["files"])
+        clips, left_out = list(listed["clips"]), list(listed["left_out"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise No("The list of the export cannot be read.") from error
+    if not any(holds(signer, signature, signed) for signature in signatures):
+        raise No("The list of the export is not signed by the key that it names.")
+    there = {
+        path.relative_to(case.export).as_posix()
+        for path in case.export.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    if set(files) != there - {"export.dsse"}:
+        odd = sorted(set(files) ^ (there - {"export.dsse"}))
+        raise No(f"Files were added to the export or taken out of it: {odd[:3]!r}.")
+    for name, digest in files.items():
+        if hashlib.sha256(read(case.export / name)).hexdigest() != digest:
+            raise No(f"{name!r} was altered after the export was made.")
+    case.listed = {"clips": clips, "left_out": left_out}
+    key = base64.b64encode(signer).decode("ascii")
+    return f"{len(files)} files, as listed by whoever has key {key}. Ask them whether it is theirs."
+
+
+def check_journal(case: Case) -> str:
+    raw = read(case.folder / "journal.jsonl")
+    if not raw.endswith(b"\n"):
+        raise No("The journal ends in the middle of a record.")
+    lines = raw.split(b"\n")[:-1]
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            whole = record["id"] == str(number) and isinstance(record["data"], dict)
+            texts = all(isinstance(record[name], str) for name in ("type", "source", "time"))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise No(f"Line {number} of the journal is no record.") from error
+        if not whole or not texts:
+            raise No(f"Line {number} of the journal is not record {number}.")
+        records.append(record)
+    case.lines, case.records = lines, records
+    return f"{len(lines)} records, numbered without a hole."
+
+
+def check_consent(case: Case) -> str:
+    attempt, _, data = case.consent()
+    if not isinstance(data.get("granted"), dict):
+        raise No("Record 1 does not say what was agreed to.")
+    for number, record in enumerate(case.records, start=1):
+        if record["source"] != SOURCE + attempt:
+            raise No(f"Record {number} is of another attempt.")
+    return f"Record 1 is the consent; every record is of attempt {attempt[:40]!r}."
+
+
+def check_policy(case: Case) -> str:
+    raw = read(case.folder / "policy.dsse")
+    payload, signed, signatures = envelope(raw, POLICY_TYPE)
+    agreed = case.consent()[2].get("policy")
+    for name, data in (("sha256", payload), ("envelope_sha256", raw)):
+        if not isinstance(agreed, dict) or agreed.get(name) != hashlib.sha256(data).hexdigest():
+            raise No("The policy is not the one that was agreed to.")
+    if case.root_key is None:
+        return "Warning: it is the policy agreed to; who signed it was not checked (no --root-key)."
+    if not any(holds(case.root_key, signature, signed) for signature in signatures):
+        raise No("The policy is not signed by the key given.")
+    return "It is the policy that was agreed to, signed by the key given."
+
+
+def check_checkpoints(case: Case) -> str:
+    attempt, public, _ = case.consent()
+    leaves = [hashlib.sha256(b"\x00" + line).digest() for line in case.lines]
+    sizes = []
+    for path in sorted((case.folder / "checkpoints").glob("*.note")):
+        size, root = checkpoint(read(path), attempt, public)
+        if size > len(leaves) or root_of(leaves[:size]) != root:
+            raise No(f"The first {size} records are not those that were signed.")
+        sizes.append(size)
+    if not sizes:
+        raise No("There is no checkpoint, so nothing vouches for the journal.")
+    left = len(leaves) - max(sizes)
+    if left and case.of("session.ended"):
+        raise No(f"The last {left} records are not signed, although the session has ended.")
+    end = f"Warning: the last {left} records are not signed yet." if left else "All are signed."
+    return f"{len(sizes)} signed checkpoints fit the journal. {end}"
+
+
+def check_clips(case: Case) -> str:
+    erased = {data.get("flag") for data in case.of("erased")}
+    left_out = set(map(str, case.listed.get("left_out", [])))
+    known, count = set(), 0
+    for data in case.of("sealed"):
+        flag = str(data.get("flag"))
+        if not FLAG.fullmatch(flag):
+            raise No("A sealed record names no flag.")
+        path = case.folder / "clips" / f"{flag}.mp4.age"
+        known.add(path.name)
+        if flag in erased or flag in left_out:
+            if path.exists():
+                raise No(f"The clip of {flag} should not be here.")
+            continue
+        clip = read(path)
+        if len(clip) != data.get("length") or hashlib.sha256(clip).hexdigest() != data.get(
+            "sha256"
+        ):
+            raise No(f"The clip of {flag} was altered, cut or swapped after it was sealed.")
+        count += 1
+    clips = case.folder / "clips"
+    others = (
+        [path.name for path in clips.iterdir() if path.name not in known] if clips.is_dir() else []
+    )
+    if others:
+        raise No(f"There are clips that the journal does not know: {sorted(others)[:3]!r}.")
+    return f"{count} clips are as the journal says; {len(erased)} erased, {len(left_out)} not here as sealed."
+
+
+def check_new_clips(case: Case) -> str:
+    """Clips encrypted anew: that they show what was sealed rests on the word of whoever exported them."""
+    sealed = {str(data.get("flag")): data.get("sha256") for data in case.of("sealed")}
+    for one in case.listed.get("clips", []):
+        if sealed.get(one.get("flag")) != one.get("sealed_sha256"):
+            raise No(f"The clip of {str(one.get('flag'))[:100]!r} is of no record of the journal.")
+    count = len(case.listed.get("clips", []))
+    if not count:
+        return "No clip was encrypted anew."
+    return (
+        f"{count} clips were encrypted anew. That they show what was sealed is the word of whoever "
+        f"exported them: the journal signs the sealed originals."
+    )
+
+
+CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
+    ("The export is whole", check_export),
+    ("The journal can be read to its end", check_journal),
+    ("Consent was recorded before anything else", check_consent),
+    ("The policy is the one agreed to", check_policy),
+    ("The journal is what the checkpoints sign", check_checkpoints),
+    ("The clips are those that were sealed", check_clips),
+    ("Clips encrypted anew belong to the journal", check_new_clips),
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print every answer; 0 when each is yes."""
+    parser = argparse.ArgumentParser(description="Check a case or an export of one.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("--root-key", metavar="KEY", help="the institution's public key (base64)")
+    given = parser.parse_args(words)
+    failed = 0
+    try:
+        case = Case(given.folder, decode(given.root_key) if given.root_key else None)
+    except No as no:
+        parser.error(str(no))
+    for number, (title, question) in enumerate(CHECKS, start=1):
+        try:
+            answer, detail = "ok", question(case)
+        except (No, OSError) as no:
+            answer, detail, failed = "NO", str(no), failed + 1
+        shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in detail)
+        sys.stdout.write(f"{number}. {answer}  {title}\n       {shown}\n")
+    sys.stdout.write(f"{len(CHECKS) - failed} of {len(CHECKS)} checks passed.\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
