@@ -355,7 +355,11 @@ class Session:
                 ],
                 # As they hold for this student; always here, so that nobody can tell from it
                 # whether something was arranged.
-                "rules": {kind: rule.model_dump() for kind, rule in self.plan.rules.items()},
+                "rules": {
+                    k.name: self.plan.rules[k.name].model_dump()
+                    for k in self.plan.kinds
+                    if k.name in self.plan.rules
+                },
             },
         )
 
