@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-PARTS = ("policy_new", "policy_check", "policy_sign", "policy_text")
+PARTS = ("policy_new", "policy_check", "policy_sign", "policy_arrange", "policy_text")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -98,7 +98,9 @@ class Interventions:
         Raises :class:`InputError` with the reason when the policy allows no break now.
         """
         self._check_open()
-        if self.capture is None or not self.capture.can_reopen:
+        if self.capture is None:
+            raise InputError("Nothing is captured now; breaks are for a live exam that is running.")
+        if not self.capture.can_reopen:
             raise InputError("A recording has no breaks; they are for a live exam.")
         t = self._desk.begin_break()
         self._do(partial(self._break_begun, t))

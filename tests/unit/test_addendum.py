@@ -186,6 +186,27 @@ def test_A1_a_file_that_is_no_addendum_ends_in_a_sentence(proctor_home, tmp_path
             make_plan("standard", require_all=False, addendum=tmp_path / name)
 
 
+def test_A1_an_addendum_is_signed_and_used_from_the_command_line(
+    proctor_home, tmp_path, monkeypatch, capsys
+):
+    from proctor.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    given = ["policy", "arrange", "a.toml", "--policy", "standard"]
+    Path("a.toml").write_text(f"{HEAD.replace(SHA256, '0' * 64)}reader_allowed = true\n")
+    assert main(given) == 2
+    assert f'policy_sha256 = "{SHA256}"' in capsys.readouterr().err
+    Path("a.toml").write_text(f'{HEAD}[rules."gaze.away"]\nmin_s = 0.1\n')
+    assert main(given) == 2
+    assert "stricter" in capsys.readouterr().err
+    assert not Path("a.dsse").exists()
+    Path("a.toml").write_text(f"{HEAD}speech_expected = true\n")
+    assert main(given) == 0
+    assert make_plan("standard", require_all=False, addendum=Path("a.dsse")).idle == {"microphone"}
+    assert main(given) == 2
+    assert "already" in capsys.readouterr().err
+
+
 # What is off is not computed.
 
 
