@@ -110,10 +110,10 @@ def run_erase(arguments: argparse.Namespace) -> int:
         due = retention.due([case], policy, now)
     else:
         return _list(case, policy, now)
+    clear(arguments.case, due, now)
     if not due:
         print("Nothing is due; nothing was erased.")
         return 0
-    clear(arguments.case, due, now)
     notice = retention.notice(policy, due, now)
     if arguments.notice:
         with said_plainly(f"the notice {arguments.notice}"):

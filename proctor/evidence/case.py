@@ -208,13 +208,14 @@ class Case:
     def erase(self, flag: str, erasure: Erasure, t: float | None = None) -> None:
         """Destroy the keys in the sealed clip of ``flag``, then its bytes; then write its tombstone.
 
-        That is the record ``erased``, and a signed copy outside the case. Safe to do again after a crash in between.
+        That is a signed copy outside the case, and then the record ``erased``. Safe to do again
+        after a crash in between.
         """
         path = self.folder / layout.clip_name(flag)
         with said_plainly(f"the clip {path}"):
             tombstone.destroy(path)
-        self.record("erased", {"flag": flag, **asdict(erasure)}, t)
         tombstone.keep(self.attempt, flag, erasure, self._key)
+        self.record("erased", {"flag": flag, **asdict(erasure)}, t)
 
     def records(self) -> list[Mapping[str, Any]]:
         """Every record so far, as journal lines."""

@@ -11,6 +11,7 @@ from proctor.evidence import keys, layout, tombstone
 from proctor.evidence.case import Case
 from proctor.evidence.disk import said_plainly
 from proctor.evidence.retention import Due
+from proctor.evidence.view import CaseView
 from proctor.types import Erasure
 
 
@@ -24,12 +25,13 @@ def files_of(folder: Path) -> frozenset[str]:
 def clear(folder: Path, due: Sequence[Due], now: datetime) -> None:
     """Erase everything in ``due`` (clips and, where it is among them, the journal: the whole case).
 
-    Safe to do again after a crash. Raises :class:`InputError` on a machine that the case did not begin
-    on, whose tombstones nobody could tell from anybody's.
+    Safe to do again after a crash, and then signs what was erased before it. Raises
+    :class:`InputError` on a machine that the case did not begin on, whose tombstones nobody could tell
+    from anybody's.
     """
-    if not due:
-        return
     view = Case.read(folder)
+    if not due and not _unfinished(view):
+        return
     if tombstone.WHOLE in view.erased:
         # A restored copy of a whole case: its tombstone is signed already, and its key is gone.
         _remove(folder)
@@ -53,6 +55,12 @@ def clear(folder: Path, due: Sequence[Due], now: datetime) -> None:
         if whole:
             keys.attempt_key_path(case.attempt).unlink(missing_ok=True)
             _remove(folder)
+
+
+def _unfinished(view: CaseView) -> bool:
+    """Whether a program stopped after the last erasure and before its checkpoint was whole."""
+    ended = any(record["type"] == "session.ended" for record in view.records)
+    return ended and not (view.folder / layout.note_name(len(view.records))).is_file()
 
 
 def _tombstone(what: str, one: Due, now: datetime) -> Erasure:

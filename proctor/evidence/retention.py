@@ -20,7 +20,7 @@ from proctor.evidence.untrusted import moment
 from proctor.evidence.view import CaseView
 
 Class = Literal["clips", "room_scan", "identity", "journal", "decisions", "research"]
-ERASED_BEFORE = "It was erased before; a copy came back, such as from a backup."
+ERASED_BEFORE = "It was erased before, and came back from a backup or was not yet written down."
 UNREVIEWED = "Nobody decided on it within the review window of {days} days."
 KEPT_LONG_ENOUGH = "It was kept for the {days} days that the policy allows."
 WITH_ITS_JOURNAL = "The journal that it is checked against has to go, so it goes as well."
@@ -137,6 +137,7 @@ def kept(view: CaseView, files: Collection[str], holds: Iterable[Hold] = ()) -> 
     """
     sealed: dict[str, datetime | None] = {}
     decided: set[str] = set()
+    recorded: set[str] = set()
     last: datetime | None = None
     ended: datetime | None = None
     for record in view.records:
@@ -148,13 +149,15 @@ def kept(view: CaseView, files: Collection[str], holds: Iterable[Hold] = ()) -> 
             ended = moment(record["time"])
         elif record["type"] == "sealed" and layout.FLAG_ID.fullmatch(flag):
             sealed[flag] = moment(record["time"])
+        elif record["type"] == "erased":
+            recorded.add(flag)
         elif record["type"] == _DECISION:
             decided.add(flag)
     items = [
         Item("clips", flag, since)
         for flag, since in sealed.items()
         # One whose file went before its tombstone was written still needs the tombstone.
-        if flag not in view.erased or layout.clip_name(flag) in files
+        if flag not in recorded or layout.clip_name(flag) in files
     ]
     return Kept(
         attempt=view.attempt,
