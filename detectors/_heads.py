@@ -19,6 +19,8 @@ STEP_S = STEP / RATE
 ANSWER_S = 0.24
 # The wake phrases take 0.5 to 1.2 s to say; one that was heard is dated this long.
 PHRASE_S = 0.9
+# A head sees two seconds; given the room as it was before somebody spoke, it need not imagine it.
+PRE_ROLL_S = 2.0
 # One phrase is one hit, though several steps, and the heads of like phrases, answer to it.
 REST_S = 1.0
 

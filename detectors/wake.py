@@ -80,10 +80,12 @@ class WakeDetector:
     the same conditions as speech, except that a phrase heard in spite of them counts.
     """
 
-    def __init__(self, ear: Ear, recognisers: Sequence[Recogniser]) -> None:
+    def __init__(
+        self, ear: Ear, recognisers: Sequence[Recogniser], pre_roll_s: float = PRE_ROLL_S
+    ) -> None:
         self._ear = ear
         self._recognisers = tuple(recognisers)
-        self._before: deque[Window] = deque(maxlen=round(PRE_ROLL_S / WINDOW_S))
+        self._before: deque[Window] = deque(maxlen=round(pre_roll_s / WINDOW_S))
         self._listening = False
         self._silence_s = 0.0
         self._reported = float("-inf")
@@ -172,11 +174,13 @@ def _create(settings: Settings, context: Context) -> WakeDetector:
     ours = tuple(phrase for phrase in settings.phrases if phrase in WORDINGS)
     others = tuple(phrase for phrase in settings.phrases if phrase not in WORDINGS)
     recognisers: list[Recogniser] = []
+    pre_roll_s = PRE_ROLL_S
     if ours:
         recognisers.append(_heads.load(context.models, ours))
+        pre_roll_s = _heads.PRE_ROLL_S
     if others:
         recognisers.append(_vosk(settings, others, context))
-    return WakeDetector(shared_ear(context), recognisers)
+    return WakeDetector(shared_ear(context), recognisers, pre_roll_s)
 
 
 def _vosk(settings: Settings, phrases: Sequence[str], context: Context) -> VoskPhrases:

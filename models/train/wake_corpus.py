@@ -32,7 +32,7 @@ SHARES: dict[str, tuple[str, int, int]] = {
     "flite": ("learn", 80, 900),
     "festival": ("learn", 15, 60),
     "hibari": ("learn", 200, 4000),
-    "kokoro": ("learn", 24, 40),
+    "kokoro": ("learn", 100, 100),
     "pico": ("tune", 80, 1200),
     "talk": ("talk", 0, 3000),
     "hibari_talk": ("learn", 0, 3000),
