@@ -45,6 +45,8 @@ _DARK = 40
 _FAST = 40.0
 # Slower than this (degrees a second) nobody means to turn.
 _SLOW = 2.0
+# Further to the left than to the right by this many degrees: the student turns to the left.
+_CLEAR = 10.0
 # Degrees that the picture may tip before it is said.
 _TIPPED = 25.0
 # With less than this share of the time connected, nothing is said of the whole.
@@ -89,7 +91,8 @@ class Measured:
 
     ``turned`` is from the first view to the last, ``widest`` between the two furthest. ``error`` is
     the relative standard error of every angle. ``at_least`` is the coverage when all of them are two
-    such errors too large. ``why_not`` says why nothing can be told; then ``coverage`` is ``None``.
+    such errors too large. ``why_not`` says why nothing is told of the whole: too little of it hangs
+    together with the first view. Then ``coverage`` is ``None``, and ``at_least`` still holds.
     """
 
     seconds: float
@@ -192,7 +195,7 @@ class Sweep:
             turned=told[-1] - told[0] if told else 0.0,
             widest=max(told) - min(told) if told else 0.0,
             coverage=None if why_not else float(self._seen.mean()),
-            at_least=0.0 if why_not else self._at_least(1.0 / (1.0 + 2.0 * error)),
+            at_least=self._at_least(1.0 / (1.0 + 2.0 * error)),
             field_of_view=self._lens.field_of_view,
             error=error,
             known_from=known,
@@ -369,7 +372,7 @@ class Sweep:
             return "level"
         if abs(speed) < _SLOW:
             told = [y for y in self._yaws if y is not None]
-            return "left" if -min(told) > max(told) else "right"
+            return "left" if -min(told) > max(told) + _CLEAR else "right"
         return ""
 
     def _why_not(self, share: float) -> str:

@@ -13,20 +13,20 @@ from skimage import data
 
 from proctor.types import Frame, Image
 
-WIDTH, HEIGHT = 640, 480
+WIDTH, HEIGHT = 400, 300
 # The wall's picture: columns for 360°, rows for this many radii of height.
 COLUMNS, ROWS, TALL = 3600, 1200, 2.4
 PICTURES = ("coffee", "astronaut", "chelsea", "rocket", "retina", "immunohistochemistry")
 
 
 @cache
-def papered(seed: int = 1) -> Image:
+def papered(seed: int = 1, pictures: tuple[str, ...] = PICTURES) -> Image:
     """A wall round the whole room, hung with the pictures of scikit-image in a drawn order."""
     rng = np.random.default_rng(seed)
     wall = np.full((ROWS, COLUMNS, 3), 180, np.uint8)
     at = 0
     while at < COLUMNS:
-        picture = getattr(data, PICTURES[rng.integers(len(PICTURES))])()
+        picture = getattr(data, pictures[rng.integers(len(pictures))])()
         wide = int(rng.integers(200, 420))
         tall = int(rng.integers(ROWS // 2, ROWS))
         top, wide = int(rng.integers(0, ROWS - tall + 1)), min(wide, COLUMNS - at)
@@ -102,7 +102,7 @@ def film(
         angle = math.radians(yaw)
         where = (arm * math.sin(angle), arm * math.cos(angle))
         picture = look(wall, yaw, fov, nod, sway, where)
-        noisy = picture + rng.normal(0, noise, picture.shape)
+        noisy = picture + noise * rng.standard_normal(picture.shape, dtype=np.float32)
         yield Frame(i / fps, i, after(i, np.clip(noisy, 0, 255).astype(np.uint8)))
 
 
