@@ -19,6 +19,7 @@ from proctor.evidence import layout
 from proctor.evidence.ring import Ring
 from proctor.evidence.verify import verify
 from proctor.pipeline.detector import Kind, Plugin, Settings
+from proctor.pipeline.live import Live
 from proctor.session import session as session_module
 from proctor.session.plan import Plan, make_plan
 from proctor.session.session import Session, choose_recipients
@@ -84,6 +85,7 @@ class World:
         self.policy_file.write_text(policy, encoding="utf-8")
         self.looked: list[int] = []
         self.held: list[int] = []
+        self.passed: list[int] = []
         self.resets = 0
         self.sinks: list[object] = []
         self.opened: list[HandDevice] = []
@@ -91,6 +93,13 @@ class World:
         self._seq = 0
         self._stamp: dict[tuple[str, float], int] = {}
         monkeypatch.setattr(session_module, "PUMP_S", 0.005)
+        into, sound = Live.frame, Live.audio
+        monkeypatch.setattr(
+            Live, "frame", lambda live, f: (self.passed.append(f.seq), into(live, f))[1]
+        )
+        monkeypatch.setattr(
+            Live, "audio", lambda live, c: (self.passed.append(c.seq), sound(live, c))[1]
+        )
         frame, audio = Ring.frame, Ring.audio
         monkeypatch.setattr(
             Ring, "frame", lambda ring, f: (self.held.append(f.seq), frame(ring, f))[1]

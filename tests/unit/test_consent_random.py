@@ -142,6 +142,7 @@ class Model:
             if not {sensor, "clips"} <= self.live or self.on_break:
                 assert not held, sensor
         assert set(self.world.looked) <= self.may_look
+        assert set(self.world.passed) <= self.may_look
         assert set(self.world.held) <= self.may_hold
 
     def crash(self) -> None:
@@ -150,11 +151,13 @@ class Model:
         case._closed = True
         os.close(case._journal._descriptor)
         case._lock.release()
+        self.world.opened.clear()
         self.loaded &= self.live
         self.world.session = Session.reopen(self.world.plan(), self.folder)
 
     def check(self) -> None:
         assert set(self.world.looked) <= self.may_look
+        assert set(self.world.passed) <= self.may_look
         assert set(self.world.held) <= self.may_hold
         state = ConsentState.from_records(records(self.folder))
         assert {name for name in state.purposes if state.live(name)} == self.live

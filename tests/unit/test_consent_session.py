@@ -25,17 +25,9 @@ _SPEC = importlib.util.spec_from_file_location(
 )
 kit = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(kit)
-World, HandDevice, world, of, records, sealed_files, passes, wait_for, POLICY = (
-    kit.World,
-    kit.HandDevice,
-    kit.world,
-    kit.of,
-    kit.records,
-    kit.sealed_files,
-    kit.passes,
-    kit.wait_for,
-    kit.POLICY,
-)
+World, HandDevice, world, POLICY = kit.World, kit.HandDevice, kit.world, kit.POLICY
+of, records, sealed_files = kit.of, kit.records, kit.sealed_files
+passes, wait_for = kit.passes, kit.wait_for
 
 
 # C3
@@ -183,8 +175,7 @@ def test_C4_after_a_withdrawal_no_later_sample_is_looked_at_or_held(world, tmp_p
         world.run([lambda: None, withdraw, more, more, more])
         assert session.recorder._ring._gops == type(session.recorder._ring._gops)()
     assert after
-    assert not set(after) & set(world.looked)
-    assert not set(after) & set(world.held)
+    assert not set(after) & set(world.passed + world.looked + world.held)
 
 
 def test_C4_what_was_kept_of_a_withdrawn_sensor_is_erased_and_a_tombstone_stays(world, tmp_path):
@@ -345,7 +336,7 @@ def test_A2_in_a_break_capture_truly_stops_and_the_time_is_neither_measured_nor_
         world.run([world.flagged, pause, session.resume, world.flagged])
         assert sum(device.running for device in world.opened) == 0
     assert inside
-    assert not set(inside) & set(world.looked + world.held)
+    assert not set(inside) & set(world.passed + world.looked + world.held)
     (start,), (end,) = of(folder, "break.started"), of(folder, "break.ended")
     assert [m["kind"] for m in of(folder, "marker")] == ["break.start", "break.end"]
     summary = of(folder, "session.ended")[0]["summary"]
