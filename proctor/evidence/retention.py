@@ -101,23 +101,24 @@ def held(case: Kept, item: Item, now: datetime) -> Hold | None:
 
 def _due(case: Kept, policy: Policy, now: datetime) -> list[Due]:
     found: list[Due] = []
-    journal: Due | None = None
+    journals: list[Due] = []
     for item in case.items:
         one = deadline(case, item, policy)
         if item.name in case.erased:
             found.append(Due(case.attempt, item, now, one.why, one.rule))
         elif one.at <= now and held(case, item, now) is None:
             if item.kind == "journal":
-                journal = one
+                journals.append(one)
             else:
                 found.append(one)
-    if journal is None:
+    if not journals:
         return found
+    at = min(one.at for one in journals)
     # Nobody could tell any more whether a clip without its journal is the true one.
     known = {(one.item.kind, one.item.name) for one in found}
     clips = (i for i in case.items if i.kind == "clips" and (i.kind, i.name) not in known)
-    found += [Due(case.attempt, i, journal.at, WITH_ITS_JOURNAL, "T1") for i in clips]
-    return [*found, journal]
+    found += [Due(case.attempt, i, at, WITH_ITS_JOURNAL, "T1") for i in clips]
+    return [*found, *journals]
 
 
 def _after(since: datetime | None, days: int) -> datetime:

@@ -19,7 +19,7 @@ from pyrage import decrypt, x25519
 from policies import sign
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import keys, layout, proof, verify_case
+from proctor.evidence import checkpoint, keys, layout, proof, verify_case
 from proctor.evidence.case import Case
 from proctor.evidence.export import export
 from proctor.evidence.view import public_key
@@ -299,6 +299,13 @@ def other_policy(case: Path) -> None:
     (case / layout.POLICY).write_bytes(raw)
 
 
+def signed_by_another(case: Path) -> None:
+    """The journal as it is, signed by a key that record 1 does not name."""
+    newest = proof.load(case).signed[-1].checkpoint
+    note = checkpoint.sign(newest, keys.new_attempt_key("e" * 32))
+    (case / layout.note_name(newest.size)).write_bytes(note)
+
+
 def no_checkpoints(case: Path) -> None:
     for path in (case / layout.CHECKPOINTS).iterdir():
         path.unlink()
@@ -317,6 +324,7 @@ TAMPERING: dict[str, tuple[Change, str]] = {
         "does not know",
     ),
     "another policy": (other_policy, "not the one that was agreed to"),
+    "another's signature": (signed_by_another, "not signed by the key"),
     "no checkpoints": (no_checkpoints, "no checkpoint"),
     "no journal": (lambda case: (case / layout.JOURNAL).unlink(), "missing"),
     "not json": (edited("journal.jsonl", b'{"specversion"', b"[[[[["), "is no record"),
