@@ -7,11 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from policies import load
 from policies.sign import PAYLOAD_TYPE, envelope
+from proctor.capture.replay import Recording
 from proctor.evidence import keys
 from proctor.evidence.case import Case
 from proctor.evidence.ring import Ring
@@ -97,3 +99,24 @@ def finished_case(begin_case: Callable[..., Case], add_flag: Callable[..., Path]
     case.record("session.ended", {"t": 60.0, "summary": {"seconds": 60.0}}, 60.0)
     case.close()
     return case.folder
+
+
+@pytest.fixture(scope="session")
+def made_recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Four seconds of picture and sound, made here."""
+    path = tmp_path_factory.mktemp("made") / "made.mp4"
+    rng = np.random.default_rng(5)
+    with av.open(str(path), "w") as file:
+        video = file.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        audio = file.add_stream("aac", rate=16_000, layout="mono")
+        for _ in range(40):
+            picture = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        file.mux(video.encode())
+        sound = rng.integers(-900, 900, (1, 64_000), dtype=np.int16)
+        frame = av.AudioFrame.from_ndarray(sound, format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        file.mux(audio.encode(frame))
+        file.mux(audio.encode())
+    return Recording.open(path)

@@ -17,7 +17,6 @@ from policies import load, root, sign
 from policies.addendum import PAYLOAD_TYPE, Addendum, open_addendum, parse
 from policies.consent import Answers, accept_all
 from policies.errors import PolicyError, Refused
-from proctor.capture.replay import Recording
 from proctor.errors import CheckFailed, InputError
 from proctor.evidence.case import Case
 from proctor.evidence.keys import local_signing_key
@@ -361,10 +360,12 @@ def run(plan: Plan, folder: Path, recording, answers: Answers | None = None):
     return gather(folder).story
 
 
-def test_A1_C2_declined_and_arranged_look_the_same_to_a_reviewer(small, tmp_path, made):
+def test_A1_C2_declined_and_arranged_look_the_same_to_a_reviewer(small, tmp_path, made_recording):
     yes = dict.fromkeys(small().policy.purposes, True)
-    declined = run(small(), tmp_path / "a", made, Answers({**yes, "microphone": False}, "file"))
-    arranged = run(small("speech_expected = true\n"), tmp_path / "b", made)
+    declined = run(
+        small(), tmp_path / "a", made_recording, Answers({**yes, "microphone": False}, "file")
+    )
+    arranged = run(small("speech_expected = true\n"), tmp_path / "b", made_recording)
     assert declined.absent == arranged.absent
     assert [(a.detector, a.why, a.mend) for a in arranged.absent] == [("ear", ARRANGED, "")]
     for row, other in zip(declined.rows, arranged.rows, strict=True):
@@ -379,24 +380,24 @@ def test_A1_C2_declined_and_arranged_look_the_same_to_a_reviewer(small, tmp_path
     assert all(data["sensors"] == ["camera"] for data in sealed)
 
 
-def test_A1_a_sensor_whose_detectors_are_all_off_is_never_opened(small, tmp_path, made):
-    run(small("speech_expected = true\n"), tmp_path / "a", made)
+def test_A1_a_sensor_whose_detectors_are_all_off_is_never_opened(small, tmp_path, made_recording):
+    run(small("speech_expected = true\n"), tmp_path / "a", made_recording)
     assert "ear" not in small.looked
     assert "made ear" not in small.looked
     assert "eye" in small.looked
 
 
 def test_A1_the_case_holds_the_rules_as_they_held_and_never_the_student_or_a_reason(
-    small, tmp_path, made
+    small, tmp_path, made_recording
 ):
-    story = run(small('[rules."face.seen"]\nmin_s = 1.5\n'), tmp_path / "a", made)
+    story = run(small('[rules."face.seen"]\nmin_s = 1.5\n'), tmp_path / "a", made_recording)
     (row,) = [row for row in story.rows if row.kind == "face.seen"]
     assert row.rule.min_s == 1.5
     journal = (tmp_path / "a" / "journal.jsonl").read_text()
     assert "a-17" not in journal
     first = json.loads(journal.splitlines()[0])["data"]
     assert len(first["addendum_sha256"]) == 64
-    plain = run(small(), tmp_path / "b", made)
+    plain = run(small(), tmp_path / "b", made_recording)
     assert [row.rule.min_s for row in plain.rows if row.kind == "face.seen"] == [0.0]
 
 
@@ -408,27 +409,3 @@ def test_A1_breaks_are_unlimited_where_that_is_arranged(small, tmp_path):
         for _ in range(plan.policy.breaks.max_count + 3):
             session.desk.begin_break()
             session.desk.end_break()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Recording:
-    """Four seconds of picture and sound, made here."""
-    import av
-    import numpy as np
-
-    path = tmp_path_factory.mktemp("made") / "made.mp4"
-    rng = np.random.default_rng(5)
-    with av.open(str(path), "w") as file:
-        video = file.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
-        audio = file.add_stream("aac", rate=16_000, layout="mono")
-        for _ in range(40):
-            picture = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
-            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        file.mux(video.encode())
-        sound = rng.integers(-900, 900, (1, 64_000), dtype=np.int16)
-        frame = av.AudioFrame.from_ndarray(sound, format="s16", layout="mono")
-        frame.sample_rate = 16_000
-        file.mux(audio.encode(frame))
-        file.mux(audio.encode())
-    return Recording.open(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from policies.consent import Grant, require
+from policies.consent import Answers, Grant, require
 from policies.errors import GrantError
 from proctor.errors import InputError
 from proctor.evidence import layout
@@ -19,6 +19,7 @@ from proctor.evidence.case import Case
 from proctor.evidence.show import gather
 from proctor.evidence.verify import verify
 from proctor.session import session as session_module
+from proctor.types import AudioChunk, Frame
 
 _SPEC = importlib.util.spec_from_file_location(
     "student_world", Path(__file__).with_name("student_world.py")
@@ -291,6 +292,44 @@ def test_C4_a_sensor_taken_back_can_be_given_again_with_a_record_of_its_own(worl
     passes(folder)
 
 
+@pytest.mark.parametrize("takes", ["frame", "audio"])
+def test_C4_a_sample_that_waits_for_a_detector_is_not_looked_at_after_the_withdrawal(
+    world, tmp_path, takes
+):
+    sensor = {"frame": "camera", "audio": "microphone"}[takes]
+    with world.begin(tmp_path / "case") as session:
+        (lane,) = [lane for lane in session._lanes if lane.takes == takes]
+        waiting = (
+            Frame(1.0, 7, np.zeros((48, 64, 3), np.uint8))
+            if takes == "frame"
+            else AudioChunk(1.0, 7, np.zeros(160, np.int16), 16000)
+        )
+        session.withdraw(sensor)
+        assert lane.process(waiting) == []
+    assert world.looked == []
+
+
+def test_C4_a_recording_is_not_looked_at_any_further_either(world, tmp_path, made_recording):
+    folder = tmp_path / "case"
+    answers = Answers({"camera": True, "microphone": False, "clips": True}, "file")
+    with world.begin(folder, answers) as session:
+        told: list[float] = []
+
+        def withdraw(t: float) -> None:
+            if t >= 1.0 and not told:
+                told.append(t)
+                assert world.looked
+                session.withdraw("camera")
+                world.looked.clear()
+
+        session.replay(made_recording, withdraw)
+    assert told
+    # One frame may have been before a detector's eyes already, and none after it.
+    assert len(world.looked) <= 1
+    assert of(folder, "erased") or not of(folder, "sealed")
+    passes(folder)
+
+
 # R2, R4, as far as grants go.
 
 
@@ -328,6 +367,9 @@ def test_A2_in_a_break_capture_truly_stops_and_the_time_is_neither_measured_nor_
             session.pause()
             assert not any(device.running for device in world.opened)
             assert session.recorder.memory == 0
+            live = session.interventions.capture._live
+            assert live._slot._item is None
+            assert live._audio.empty()
             began = time.monotonic()
             while time.monotonic() - began < 0.3:
                 inside.extend(seq for seq, _ in world.emit())
