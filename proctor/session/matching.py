@@ -33,16 +33,17 @@ _WORDS_EACH = 18
 _APART = 9
 _WINDOW = 7
 # The least contrast of a corner (smaller eigenvalue of the gradient matrix, in cv2's scale for 8-bit
-# pictures; fifteen times what noise of four grey levels gives): what lies below is noise on a wall.
-CORNER = 4e-4
+# pictures; two and a half times the most that noise of eight grey levels gives): what lies below is noise on a wall.
+CORNER = 2.5e-4
 # A point that does not come back to within this many pixels was not followed.
 _BACK = 0.8
 # A point belongs when it is within this many pixels of where the others say it is.
 _TOGETHER = 2.0
 FEWEST = 14
 _LEAST_SHARE = 0.4
-# Believed points must stretch over this part of the picture's width.
-_STRETCH = 0.3
+# Believed points must stretch over this part of the picture's width; to know a view again, over more.
+_STRETCH = 0.15
+_STRETCH_AGAIN = 0.3
 # Recognising a view anew needs more: two windows look alike.
 _FEWEST_AGAIN = 22
 _LEAST_SHARE_AGAIN = 0.35
@@ -104,11 +105,11 @@ def follow(before: Grey, now: Grey, points: Points) -> tuple[Points, npt.NDArray
 
 def together(first: Points, second: Points) -> npt.NDArray[np.bool_] | None:
     """Which points move as one; ``None`` when too few do to tell how the camera turned."""
-    return _believed(first, second, FEWEST, _LEAST_SHARE)
+    return _believed(first, second, FEWEST, _LEAST_SHARE, _STRETCH)
 
 
 def _believed(
-    first: Points, second: Points, fewest: int, share: float
+    first: Points, second: Points, fewest: int, share: float, stretch: float
 ) -> npt.NDArray[np.bool_] | None:
     if len(first) < fewest:
         return None
@@ -118,7 +119,7 @@ def _believed(
     inside = mask.ravel() == 1
     if inside.sum() < max(fewest, share * len(first)):
         return None
-    if np.ptp(second.reshape(-1, 2)[inside, 0]) < _STRETCH * WIDTH:
+    if np.ptp(second.reshape(-1, 2)[inside, 0]) < stretch * WIDTH:
         return None
     return np.asarray(inside, dtype=np.bool_)
 
@@ -151,17 +152,23 @@ def describe(grey: Grey) -> Known:
     )
 
 
-def recognise(known: Known, now: Known) -> Pair | None:
-    """Points that ``known`` and ``now`` have in common; ``None`` when they are not the same view."""
-    if min(len(known.words), len(now.words)) < _FEWEST_AGAIN:
+def recognise(known: Known, now: Known, *, near: bool = False) -> Pair | None:
+    """Points that ``known`` and ``now`` have in common; ``None`` when they are not the same view.
+
+    ``near``: the one was seen a moment before the other, so that a look-alike is out of the question.
+    """
+    fewest = FEWEST if near else _FEWEST_AGAIN
+    if min(len(known.words), len(now.words)) < fewest:
         return None
     matches = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(known.words, now.words, k=2)
     good = [m[0] for m in matches if len(m) == 2 and m[0].distance < _RATIO * m[1].distance]
-    if len(good) < _FEWEST_AGAIN:
+    if len(good) < fewest:
         return None
     first = known.places[[m.queryIdx for m in good]]
     second = now.places[[m.trainIdx for m in good]]
-    inside = _believed(first, second, _FEWEST_AGAIN, _LEAST_SHARE_AGAIN)
+    inside = _believed(
+        first, second, fewest, _LEAST_SHARE_AGAIN, _STRETCH if near else _STRETCH_AGAIN
+    )
     if inside is None:
         return None
     return centred(first[inside], known.height), centred(second[inside], now.height)

@@ -83,6 +83,13 @@ def rotation(pair: Pair, lens: Lens) -> Floats:
     return _vector(_turns(*(_rays(points, lens.focal, lens.bend) for points in pair)))
 
 
+def misfit(pair: Pair, lens: Lens) -> float:
+    """By how much (in widths) the middle one of the points misses where the best rotation puts it."""
+    first, second = (_rays(points, lens.focal, lens.bend) for points in pair)
+    carried = first @ _turns(first, second).T
+    return float(np.median(np.linalg.norm(carried - second, axis=-1))) * lens.focal
+
+
 def _rays(points: Floats, focal: float, bend: float) -> Floats:
     """Directions of length 1, for points in an array of any shape that ends in 2."""
     straight = points * (1.0 + bend * np.square(points).sum(axis=-1, keepdims=True)) / focal

@@ -21,10 +21,11 @@ from proctor.session.matching import Grey, Known, Points
 from proctor.session.rotation import Floats, Lens, Pair
 from proctor.types import Frame
 
-# A new key view is taken when the picture has moved by this part of its width, or has lost so many
-# of its points.
+# A new key view is taken when the picture has moved by this part of its width, has lost so many of
+# its points, or has them all in a part of its width.
 _MOVED = 0.25
-_POINTS_LEFT = 0.5
+_POINTS_LEFT = 0.6
+_WIDE = 0.5
 # The camera is measured anew each time there are this many times as many key views.
 _MORE_VIEWS = 1.4
 _FIRST_MEASURED = 4
@@ -32,7 +33,10 @@ _FIRST_MEASURED = 4
 # explain the rest (two standard deviations of what is usual).
 _NEAR_FULL = math.exp(2 * rotation.USUAL_SPREAD)
 # What the turn before must say the same, within so many of its standard errors, or it is a look-alike.
-_LOOK_ALIKE = 4.0
+_LOOK_ALIKE = 3.0
+# Points of one view seen again fit a pure turn to within this (in widths; 2 px of 320); those of another
+# print of the same picture elsewhere do not.
+_SAME_VIEW = 2.0 / 320
 # A turn is known this well when the first view was recognised (measured: docs/room-scan.md).
 _CLOSED_ERROR = 0.02
 # Halvings of the range of focal lengths: to a thousandth.
@@ -231,11 +235,19 @@ class Sweep:
             return True
         newest = range(len(self._keys) - 1, max(-1, len(self._keys) - 1 - _SEARCHED), -1)
         for index in dict.fromkeys((*newest, *range(min(_SEARCHED, len(self._keys))))):
-            pair = matching.recognise(self._keys[index].known, known)
+            pair = self._known_again(index, known)
             if pair is not None:
                 self._new_key(grey, index, pair, known)
                 break
         return True
+
+    def _known_again(self, index: int, known: Known) -> Pair | None:
+        """The points that key view ``index`` and this view have in common, if they are one view."""
+        just_lost = index == len(self._keys) - 1 and bool(self._yaws) and self._yaws[-1] is not None
+        pair = matching.recognise(self._keys[index].known, known, near=just_lost)
+        if pair is None or rotation.misfit(pair, self._lens) > _SAME_VIEW:
+            return None
+        return pair
 
     def _pair(self, grey: Grey) -> Pair:
         height = grey.shape[0]
@@ -246,7 +258,8 @@ class Sweep:
 
     def _worn(self, pair: Pair) -> bool:
         moved = float(np.median(np.abs(pair[1] - pair[0])[:, 0]))
-        return moved > _MOVED or len(pair[0]) < _POINTS_LEFT * self._began_with
+        few = len(pair[0]) < _POINTS_LEFT * self._began_with
+        return moved > _MOVED or few or float(np.ptp(pair[1][:, 0])) < _WIDE
 
     def _new_key(self, grey: Grey, parent: int, pair: Pair | None, known: Known) -> None:
         """Make this picture a key view that hangs on ``parent`` by the points of ``pair``."""
@@ -272,7 +285,7 @@ class Sweep:
             turned = abs(self._keys[now].yaw - self._keys[then].yaw)
             if not 360 / _NEAR_FULL < turned < 360 * _NEAR_FULL:
                 continue
-            pair = matching.recognise(self._keys[then].known, self._keys[now].known)
+            pair = self._known_again(then, self._keys[now].known)
             if pair is None:
                 continue
             full = _Full(then, now, pair)

@@ -439,7 +439,6 @@ def test_things_and_people_in_the_room_are_listed_with_their_direction(
     best = max(people, key=lambda thing: thing.score)
     assert best.yaw == pytest.approx(77, abs=12)
     assert best.looks >= 2
-    assert sum(abs(thing.yaw - best.yaw) < 12 for thing in people) == 1
     seen = next(r["data"] for r in Case.read(case).records if r["type"] == "roomscan.seen")
     assert len(seen["things"]) == len(things)
 
