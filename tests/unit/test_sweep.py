@@ -157,24 +157,14 @@ def test_a_rotation_comes_back_from_its_points():
         assert rotation.yaw(turn, rotation.upright([])) == pytest.approx(angle, abs=1e-6)
 
 
-def test_on_a_window_moving_over_a_real_photograph(media: Path):
-    """A real room's photograph, seen through a window that slides over it: no turn of a real camera,
-    but real light and real things. In the middle of a flat picture a shift of one width is what a
-    camera of this focal length would show when it turned by the angle of its view."""
+def test_on_a_real_photograph_hung_in_a_rendered_room(media: Path):
+    """Real light and real things, but no turn of a real camera: no film of one is at hand."""
     photograph = widest(media / "images" / "coco_rooms")
-    height, width = photograph.shape[:2]
-    focal = 0.5 / math.tan(math.radians(66) / 2)
-    # Hung on the inside of the room's wall, so that the window's edges bend as a camera's would.
-    degrees = 100.0
     wall = np.full((1200, 3600, 3), 128, np.uint8)
     wall[100:1100, 0:1000] = cv2.resize(photograph, (1000, 1000))
     wall[100:1100, 1000:1800] = cv2.resize(photograph[:, ::-1], (800, 1000))
-    frames = film(wall, 20 + steady(degrees, 20), 66, noise=2.0)
-    measured, _ = swept(frames)
-
-    assert width > height
-    assert focal == pytest.approx(0.77, abs=0.01)
-    assert measured.turned == pytest.approx(degrees, rel=ALLOWED)
+    measured, _ = swept(film(wall, 20 + steady(100.0, 20), 66, noise=2.0))
+    assert measured.turned == pytest.approx(100.0, rel=ALLOWED)
 
 
 def test_a_still_camera_does_not_turn(media: Path):
