@@ -263,7 +263,7 @@ class RoomScan:
             seal(film, self._policy.room_scan.recipients), {"what": ROOM_SCAN, **asked}
         )
         self._case.record(
-            "room_scan.sealed",
+            "roomscan.sealed",
             {
                 "t": round(film.end, 3),
                 "scan": name,
@@ -273,7 +273,7 @@ class RoomScan:
             },
         )
         self._case.record(
-            "room_scan.seen",
+            "roomscan.seen",
             {
                 "t": round(film.end, 3),
                 "scan": name,
