@@ -126,11 +126,11 @@ def run_erase(arguments: argparse.Namespace) -> int:
 
 def _asked(case: Kept, flag: str, why: str, now: datetime) -> Due:
     from proctor.errors import InputError
-    from proctor.evidence.retention import Due
+    from proctor.evidence.retention import SEALED, Due
     from proctor.evidence.untrusted import text
 
     for item in case.items:
-        if item.kind == "clips" and item.name == flag:
+        if item.kind in SEALED and item.name == flag:
             return Due(case.attempt, item, now, text(why), "request")
     raise InputError(f"This case keeps no clip of a flag '{flag}'; `proctor case show` lists them.")
 

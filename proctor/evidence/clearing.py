@@ -10,7 +10,7 @@ from proctor.errors import InputError
 from proctor.evidence import keys, layout, tombstone
 from proctor.evidence.case import Case
 from proctor.evidence.disk import said_plainly
-from proctor.evidence.retention import Due
+from proctor.evidence.retention import SEALED, Due
 from proctor.evidence.view import CaseView
 from proctor.types import Erasure
 
@@ -42,7 +42,7 @@ def clear(folder: Path, due: Sequence[Due], now: datetime) -> None:
         try:
             second = (now - case.anchor).total_seconds()
             for one in due:
-                if one.item.kind == "clips":
+                if one.item.kind in SEALED:
                     what = f"the clip of {one.item.name}"
                     case.erase(one.item.name, _tombstone(what, one, now), second)
             case.checkpoint()

@@ -14,12 +14,15 @@ from typing import Literal
 
 from policies.schema import Policy
 from proctor.evidence import layout
+from proctor.evidence.erasure import is_room_scan
 from proctor.evidence.hold import Hold
 from proctor.evidence.tombstone import WHOLE
 from proctor.evidence.untrusted import moment
 from proctor.evidence.view import CaseView
 
 Class = Literal["clips", "room_scan", "identity", "journal", "decisions", "research"]
+# Classes whose things are sealed files of a flag.
+SEALED = ("clips", "room_scan")
 ERASED_BEFORE = "It was erased before, and came back from a backup or was not yet written down."
 UNREVIEWED = "Nobody decided on it within the review window of {days} days."
 KEPT_LONG_ENOUGH = "It was kept for the {days} days that the policy allows."
@@ -95,7 +98,7 @@ def deadline(case: Kept, item: Item, policy: Policy) -> Due:
 
 def held(case: Kept, item: Item, now: datetime) -> Hold | None:
     """The hold that stops the erasure of ``item`` at ``now``, if there is one."""
-    flag = item.name if item.kind == "clips" else None
+    flag = item.name if item.kind in SEALED else None
     return next((hold for hold in case.holds if hold.stops(case.attempt, flag, now)), None)
 
 
@@ -116,7 +119,7 @@ def _due(case: Kept, policy: Policy, now: datetime) -> list[Due]:
     at = min(one.at for one in journals)
     # Nobody could tell any more whether a clip without its journal is the true one.
     known = {(one.item.kind, one.item.name) for one in found}
-    clips = (i for i in case.items if i.kind == "clips" and (i.kind, i.name) not in known)
+    clips = (i for i in case.items if i.kind in SEALED and (i.kind, i.name) not in known)
     found += [Due(case.attempt, i, at, WITH_ITS_JOURNAL, "T1") for i in clips]
     return [*found, *journals]
 
@@ -139,6 +142,7 @@ def kept(view: CaseView, files: Collection[str], holds: Iterable[Hold] = ()) -> 
     sealed: dict[str, datetime | None] = {}
     decided: set[str] = set()
     recorded: set[str] = set()
+    scans: set[str] = set()
     last: datetime | None = None
     ended: datetime | None = None
     for record in view.records:
@@ -150,12 +154,14 @@ def kept(view: CaseView, files: Collection[str], holds: Iterable[Hold] = ()) -> 
             ended = moment(record["time"])
         elif record["type"] == "sealed" and layout.FLAG_ID.fullmatch(flag):
             sealed[flag] = moment(record["time"])
+            if is_room_scan(record["data"]):
+                scans.add(flag)
         elif record["type"] == "erased":
             recorded.add(flag)
         elif record["type"] == _DECISION:
             decided.add(flag)
     items = [
-        Item("clips", flag, since)
+        Item("room_scan" if flag in scans else "clips", flag, since)
         for flag, since in sealed.items()
         # One whose file went before its tombstone was written still needs the tombstone.
         if flag not in recorded or layout.clip_name(flag) in files

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -166,13 +167,14 @@ def test_T2_over_years_nothing_goes_early_stays_late_or_comes_back(
                 continue
             name, kind = one.item.name, one.item.kind
             stopped = any(
-                not one_hold.flags or name in one_hold.flags or kind != "clips" for one_hold in live
+                not one_hold.flags or name in one_hold.flags or kind not in retention.SEALED
+                for one_hold in live
             )
             assert not stopped, "a hold did not stop an erasure"
             own = since(one.item) + days[kind] * DAY
             if kind == "clips" and name not in read:
                 own = min(own, since(one.item) + window * DAY)
-            with_journal = kind == "clips" and any(o.item.kind == "journal" for o in found)
+            with_journal = kind in retention.SEALED and any(o.item.kind == "journal" for o in found)
             assert now >= own or with_journal, "something went before its time"
         assert returned <= {one.item.name for one in found}, "a backup brought something back"
         for one in found:
@@ -226,6 +228,24 @@ def clip(folder: Path, flag: str = ONE) -> Path:
 
 def looked_at(folder: Path) -> Kept:
     return retention.kept(Case.read(folder), files_of(folder))
+
+
+def test_T1_a_room_scan_of_a_case_has_its_own_clock(
+    begin_case: Callable[..., Case], add_flag: Callable[..., Path]
+) -> None:
+    case = begin_case()
+    add_flag(case, ONE, 10.0)
+    sealed = case.records()[-1]["data"]
+    case.record("sealed", {**sealed, "flag": "room.scan-001", "what": "room_scan"})
+    (case.folder / layout.clip_name("room.scan-001")).write_bytes(clip(case.folder).read_bytes())
+    case.record("session.ended", {"t": 60.0, "summary": {}}, 60.0)
+    case.close()
+    now = SAT + 8 * DAY
+    (one,) = due([looked_at(case.folder)], policy_of(14, room_scan=7), now)
+    assert (one.item.kind, one.item.name, one.rule) == ("room_scan", "room.scan-001", "T1")
+    clear(case.folder, [one], now)
+    assert not clip(case.folder, "room.scan-001").exists()
+    assert clip(case.folder).exists()
 
 
 def test_T2_keys_go_first_then_bytes_then_a_tombstone(
