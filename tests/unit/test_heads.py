@@ -1,0 +1,165 @@
+"""Our wake-phrase heads, on real recordings that they never saw, and their card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from detectors._heads import MODELS, HeadPhrases, load
+from detectors.wake import DEFAULT_PHRASES, PLUGIN, Settings
+from models.wake_heads import HEADS_FILE, STEPS, WORDINGS, SpeechEmbedding, WakeHeads
+from proctor.pipeline.detector import Context
+from proctor.types import AudioChunk
+
+RATE = 16000
+CARD = Path(__file__).parents[2] / "models" / "cards" / "wake_heads.md"
+Sound = npt.NDArray[np.int16]
+
+
+def read(path: Path, quiet_s: float = 1.0) -> Sound:
+    """A recording at 16 kHz with some quiet room after it, as an exam would go on."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    with av.open(str(path)) as file:
+        parts = [p for f in file.decode(audio=0) for p in resampler.resample(f)]
+    room = np.random.default_rng(1).integers(-2, 3, int(quiet_s * RATE)).astype(np.int16)
+    return np.concatenate([*(part.to_ndarray()[0] for part in parts), room])
+
+
+@pytest.fixture(scope="module")
+def networks(model: Callable[[str], Path]) -> dict[str, Path]:
+    return {name: model(name) for name in MODELS}
+
+
+@pytest.fixture(scope="module")
+def heads(networks: dict[str, Path]) -> HeadPhrases:
+    return load(networks, tuple(WORDINGS))
+
+
+def phrases(heads: HeadPhrases, sound: Sound) -> list[str]:
+    heads.reset()
+    return [hit.phrase for hit in heads.accept(sound, 0.0)]
+
+
+def test_the_card_tells_of_the_heads_that_are_here() -> None:
+    digest = hashlib.sha256(HEADS_FILE.read_bytes()).hexdigest()
+    assert digest in CARD.read_text(encoding="utf-8")
+    assert HEADS_FILE.stat().st_size <= 300_000
+    assert set(WakeHeads().names) == set(WORDINGS.values())
+
+
+def test_alexa_said_by_sixty_people_is_heard(heads: HeadPhrases, media: Path) -> None:
+    files = sorted((media / "audio" / "wake" / "alexa").iterdir())
+    heard = [phrases(heads, read(path)) for path in files]
+    assert len(files) == 60
+    assert sum("alexa" in found for found in heard) >= 54
+    assert all(set(found) <= {"alexa"} for found in heard)
+
+
+def test_read_sentences_hold_no_wake_phrase(heads: HeadPhrases, media: Path) -> None:
+    files = sorted((media / "audio" / "speech" / "librispeech").glob("*.flac"))
+    assert len(files) == 40
+    assert {path.name: found for path in files if (found := phrases(heads, read(path)))} == {}
+
+
+@pytest.mark.parametrize("wanted", ["alexa", "ok google"])
+def test_a_hit_is_dated_where_the_phrase_was_said(
+    heads: HeadPhrases, media: Path, wanted: str
+) -> None:
+    exam = media / "audio" / "composite" / "exam_with_events.flac"
+    said = {"alexa": (14.0, 15.33), "ok google": (44.0, 45.33)}[wanted]
+    start = said[0] - 4.0
+    sound = read(exam)[int(start * RATE) : int((said[1] + 1.0) * RATE)]
+    heads.reset()
+    hits = [hit for hit in heads.accept(sound, start) if hit.phrase == wanted]
+    assert len(hits) == 1
+    assert said[0] - 0.4 <= hits[0].start < hits[0].end <= said[1] + 0.4
+
+
+def test_pieces_of_any_length_give_what_the_whole_gives(
+    networks: dict[str, Path], media: Path
+) -> None:
+    sound = read(media / "audio" / "speech" / "three_speakers.wav")[: 8 * RATE]
+    embedding = SpeechEmbedding(*(networks[name] for name in MODELS))
+    whole = embedding.feed(sound)
+    embedding.reset()
+    cuts = np.sort(np.random.default_rng(3).integers(0, len(sound), 60))
+    pieces = np.concatenate([embedding.feed(piece) for piece in np.split(sound, cuts)])
+    np.testing.assert_allclose(pieces, whole, atol=1e-3)
+    assert len(whole) == len(sound) // 1280
+
+
+def test_only_the_phrases_asked_for_are_heard(networks: dict[str, Path], media: Path) -> None:
+    sound = read(media / "audio" / "composite" / "exam_with_events.flac")[13 * RATE : 17 * RATE]
+    assert phrases(load(networks, ("alexa",)), sound) == ["alexa"]
+    assert phrases(load(networks, ("hey siri", "hey copilot")), sound) == []
+
+
+def test_after_a_reset_nothing_of_before_is_left(
+    heads: HeadPhrases, networks: dict[str, Path], media: Path
+) -> None:
+    exam = read(media / "audio" / "composite" / "exam_with_events.flac")
+    talk, phrase = exam[28 * RATE : 31 * RATE], exam[13 * RATE : 17 * RATE]
+    heads.reset()
+    heads.accept(talk, 0.0)
+    heads.reset()
+    hits = heads.accept(phrase, 100.0)
+    assert [hit.phrase for hit in hits] == ["alexa"]
+    assert hits == load(networks, tuple(WORDINGS)).accept(phrase, 100.0)
+
+
+def test_silence_and_full_scale_noise_are_no_phrase(heads: HeadPhrases) -> None:
+    rng = np.random.default_rng(5)
+    for sound in (
+        np.zeros(10 * RATE, np.int16),
+        rng.integers(-32768, 32768, 10 * RATE).astype(np.int16),
+        np.full(5 * RATE, 12000, np.int16),
+    ):
+        assert phrases(heads, sound) == []
+
+
+def test_scores_lie_between_zero_and_one() -> None:
+    windows = np.random.default_rng(2).normal(size=(50, STEPS, 96)).astype(np.float32) * 50
+    scores = WakeHeads().scores(windows)
+    assert scores.shape == (50, len(WakeHeads().names))
+    assert np.isfinite(scores).all()
+    assert scores.min() >= 0.0
+    assert scores.max() <= 1.0
+
+
+def test_the_usual_assistants_need_no_vosk_model_and_other_phrases_do(
+    networks: dict[str, Path], model: Callable[[str], Path]
+) -> None:
+    context = Context({**networks, "silero_vad": model("silero_vad")})
+    assert set(DEFAULT_PHRASES) == set(WORDINGS)
+    PLUGIN.create(Settings(), context).close()
+    with pytest.raises(ValueError, match=r"'hello proctor' need the network 'vosk_small_en'"):
+        PLUGIN.create(Settings(phrases=("alexa", "hello proctor")), context)
+
+
+def test_the_plug_in_hears_six_of_seven_phrases_of_a_mixed_exam_and_nothing_else(
+    networks: dict[str, Path], model: Callable[[str], Path], media: Path
+) -> None:
+    context = Context({**networks, "silero_vad": model("silero_vad")})
+    detector = PLUGIN.create(Settings(), context)
+    sound = read(media / "audio" / "composite" / "exam_with_events.flac")
+    hits = []
+    for number, at in enumerate(range(0, len(sound), 1600)):
+        chunk = AudioChunk(at / RATE, number, sound[at : at + 1600], RATE)
+        hits += [(answer.t, answer.reason) for answer in detector.update(chunk) if answer.score]
+    said = {14: "alexa", 44: "google", 75: "alexa", 91: "alexa", 116: "google", 150: "alexa"}
+    said[166] = "google"
+    found = {t for t, phrase in said.items() if phrase in heard(hits, t)}
+    assert len(found) >= 6
+    others = [hit for hit in hits if all(abs(hit[0] - t) >= 2.5 for t in said)]
+    assert others == []
+
+
+def heard(hits: list[tuple[float, str]], t: float) -> str:
+    """The phrases among ``hits`` within two seconds of ``t``."""
+    return " ".join(phrase for when, phrase in hits if abs(when - t) < 2)
