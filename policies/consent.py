@@ -7,12 +7,11 @@ record is on disk until it is withdrawn (rules C3, C4).
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from policies import load
 from policies.errors import GrantError, PolicyError
 from policies.schema import Language, Policy, PurposeName
 from policies.texts import mark, texts
@@ -149,13 +148,13 @@ def from_file(policy: Policy, path: Path) -> Answers:
     """
     how = f"Write one line per purpose under [consent], for instance: {_example(policy)}"
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(load.MAX_BYTES + 1)
     except OSError as error:
         raise PolicyError(
             f"The consent file {path} cannot be read ({error.strerror}). {how}"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyError(f"The consent file {path} is not TOML: {error}. {how}") from error
+    _, document = load.document_of(raw, str(path), "consent file")
     table = document.get("consent")
     guardian = document.pop("guardian", None) if policy.min_age < ADULT else None
     if not isinstance(table, dict) or set(document) != {"consent"}:

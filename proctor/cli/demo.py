@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from proctor.session.movie import Scene
 
-SAMPLE = "A sample exam, composed of openly licensed clips (docs/attributions.md)."
+SAMPLE = "A sample exam, composed of freely licensed clips (docs/attributions.md)."
 MADE = (
     "A generated recording: nobody is in it, so only camera, light and sound have something to see."
 )

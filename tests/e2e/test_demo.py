@@ -46,5 +46,5 @@ def test_the_sample_exam_shows_every_act_that_can_be_measured(media, model, caps
     for kind in ("gaze.away", "object.phone", "face.absent", "face.several", "speech.voice"):
         assert kind in out
     for kind in ("light.", "camera.", "object.book"):
-        assert f" {kind}" not in out.split("What was played")[0].split("openly licensed")[1]
+        assert f" {kind}" not in out.split("What was played")[0].split("freely licensed")[1]
     assert "data:image/jpeg" in page()

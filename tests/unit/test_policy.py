@@ -109,7 +109,8 @@ def test_a_consent_file_answers_every_purpose_or_is_refused(tmp_path):
         ("[consent]\ncamera = 1\nmicrophone = false\nclips = true\n", "true or false"),
         ("[consent]\nroom = true\n", "does not ask for"),
         ("camera = true\n", r"\[consent\]"),
-        ("[consent\n", "not TOML"),
+        ("[consent\n", "not valid TOML"),
+        ("a." * 5000 + "b = 1\n", "too deeply"),
     ):
         path.write_text(text)
         with pytest.raises(PolicyError, match=words):
