@@ -32,8 +32,11 @@ check: $(DEV_READY)  ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Those that measure speed and memory; the others measure detectors and want recordings (--help).
+BENCHES := startup consent evidence agent live memory
+
 bench: $(DEV_READY)  ## what the claims about speed and memory are measured with
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit $$?; done
+	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit $$?; done
 
 models: $(RUN_READY)  ## try again to fetch networks that were not to be had
 	$(BIN)/proctor models install
