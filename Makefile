@@ -44,9 +44,9 @@ models: $(RUN_READY)  ## try again to fetch networks that were not to be had
 lock: $(DEV_READY)  ## resolve the dependencies anew
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile packaging/build.in $(LOCK_FLAGS) --output-file packaging/build.lock
-	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --constraint packaging/build.lock \
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra ui --constraint packaging/build.lock \
 		--output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --group dev \
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra ui --group dev \
 		--constraint packaging/build.lock --constraint requirements.lock \
 		--output-file requirements-dev.lock
 

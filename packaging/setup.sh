@@ -39,11 +39,25 @@ if [ "$(uname -s)" = Linux ]; then
     # The microphone's library; the wheels for macOS and Windows bring it along.
     "$python" -c 'import ctypes.util, sys; sys.exit(ctypes.util.find_library("portaudio") is None)' ||
         missing="$missing libportaudio2"
+    # What Qt's wheel leaves to the system, for windows on X11 and on Wayland.
+    for pair in EGL:libegl1 GL:libgl1 dbus-1:libdbus-1-3 fontconfig:libfontconfig1 \
+        xkbcommon-x11:libxkbcommon-x11-0 xcb-cursor:libxcb-cursor0 xcb-icccm:libxcb-icccm4 \
+        xcb-keysyms:libxcb-keysyms1 xcb-image:libxcb-image0 xcb-render-util:libxcb-render-util0 \
+        xcb-shape:libxcb-shape0; do
+        "$python" -c 'import ctypes.util, sys; sys.exit(ctypes.util.find_library(sys.argv[1]) is None)' \
+            "${pair%%:*}" || missing="$missing ${pair#*:}"
+    done
 fi
 if [ "$what" = dev ]; then
     # Tests let espeak-ng speak, and open our clips with the age program that others wrote.
     command -v espeak-ng >/dev/null || missing="$missing espeak-ng"
     command -v age >/dev/null || missing="$missing age"
+    # Windows are tried on a virtual display, and a page in a real browser.
+    if [ "$(uname -s)" = Linux ]; then
+        command -v Xvfb >/dev/null || missing="$missing xvfb"
+        command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
+        [ -n "$(fc-list 2>/dev/null | head -n 1)" ] || missing="$missing fonts-dejavu-core fontconfig"
+    fi
     # They also watch for connections and kill the agent at every step, which needs strace.
     [ "$(uname -s)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
 fi

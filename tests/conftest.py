@@ -11,6 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
+# Without a display Qt aborts the whole process; tests that want a real one start it themselves.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
 # Where a shared folder stands beside the project, it is the mirror for networks and sample clips.
 if "PROCTOR_MODELS_MIRROR" not in os.environ and (SHARED / "models").is_dir():
     os.environ["PROCTOR_MODELS_MIRROR"] = f"{SHARED / 'models'};{SHARED / 'media'}"
