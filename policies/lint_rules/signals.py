@@ -207,4 +207,19 @@ def _unknown(view: View) -> Iterable[Hit]:
             yield Hit(("rules", kind), f"No detector of this policy reports {kind}.")
 
 
+@_pack.error(
+    "pictures judged one by one",
+    "A single picture cannot tell a phone from a wallet; only what lasts may become a flag.",
+    BASE + "; EU AI Act Art. 15",
+    "Remove the setting `each_picture`: it is for listing what a room scan shows.",
+)
+def _each_picture(view: View) -> Iterable[Hit]:
+    for name, choice in view.policy.detectors.items():
+        if choice.settings.get("each_picture") is True:
+            yield Hit(
+                ("detectors", name, "settings", "each_picture"),
+                f"The detector {name} judges each picture by itself.",
+            )
+
+
 RULES = _pack.rules

@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pyrage import x25519
 
     from proctor.evidence.show import Shown
-    from proctor.evidence.story import FlagStory, Story
+    from proctor.evidence.story import FlagStory, ScanStory, Story
 
 # A table wider than this is hard to read, however wide the terminal.
 MOST_COLUMNS = 110
@@ -108,6 +109,7 @@ def as_dict(shown: Shown) -> dict[str, Any]:
         "recipients": list(story.recipients),
         "flags": [_flag_dict(flag) for flag in story.flags],
         "flags_left_out": story.flags_left_out,
+        "room_scans": [asdict(scan) for scan in story.scans],
         "not_run": [
             {"detector": a.detector, "what": list(a.titles), "why": a.why, "mend": a.mend}
             for a in story.absent
@@ -151,6 +153,8 @@ def as_text(shown: Shown, folder: Path) -> str:
         lines += _flag_lines(flag, width)
     if shown.story.flags_left_out:
         lines.append(f"  … and {shown.story.flags_left_out} more in the journal.")
+    for scan in shown.story.scans:
+        lines += _scan_lines(scan, width)
     lines += _not_measured(shown.story, width)
     lines += _checks(shown, width)
     lines += _how_to_go_on(shown.story, folder)
@@ -193,6 +197,22 @@ def _flag_lines(flag: FlagStory, width: int) -> list[str]:
         flag.why or flag.title, width, initial_indent=first, subsequent_indent=INDENT
     )
     return [*why, *_wrapped(clip, width, INDENT)]
+
+
+def _scan_lines(scan: ScanStory, width: int) -> list[str]:
+    from proctor.evidence.words import direction, share_seen
+
+    lines = ["", f"Room scan {scan.name}"]
+    asked = f" Asked for by {scan.asked_by}." if scan.asked_by else ""
+    lines += _wrapped(f"{share_seen(scan)}{asked} {scan.reason}", width, "  ")
+    for thing in scan.things:
+        line = f"{thing.title}, {direction(thing.yaw)}, in {thing.looks} pictures"
+        lines += _wrapped(line, width, "  ")
+    if not scan.things:
+        lines.append("  Nothing was listed in it.")
+    for sentence in scan.not_listed:
+        lines += _wrapped(sentence, width, "  ")
+    return lines
 
 
 def _not_measured(story: Story, width: int) -> list[str]:

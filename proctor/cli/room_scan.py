@@ -45,6 +45,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="root file of the institution that signed the policy (default: those installed here)",
     )
     parser.add_argument(
+        "--addendum",
+        type=Path,
+        metavar="FILE",
+        help="what is arranged for this student: a file that the institution signed (.dsse)",
+    )
+    parser.add_argument(
         "--case", type=Path, required=True, help="folder of the exam's case, or of a new one"
     )
     parser.add_argument(
@@ -77,7 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.session.plan import make_plan
     from proctor.session.room_scan import Asked, Blur, RoomScan, check_asked
 
-    plan = make_plan(arguments.policy, roots=arguments.root, require_all=False)
+    plan = make_plan(
+        arguments.policy, roots=arguments.root, require_all=False, addendum=arguments.addendum
+    )
     asked = Asked(arguments.asked_by, arguments.reason)
     blurs = [Blur.parse(text) for text in arguments.blur]
     check_asked(plan.policy, _records(plan, arguments.case), asked)
@@ -87,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
             instead = plan.policy.purposes["room_scan"].alternative
             print(f"No room scan is made. What holds instead: {instead}", file=sys.stderr)
             return 0
-        lookers = room_list.lookers(_plugins())
+        lookers = room_list.lookers(_plugins(), off=plan.arranged)
         scan = RoomScan(case, plan.policy, grant, asked, began=began)
         measured = _film(scan, arguments)
         for region in blurs:
@@ -119,6 +127,10 @@ def _records(plan: Plan, folder: Path) -> list[Any]:
     agreed = case.consent.get("policy")
     if not isinstance(agreed, dict) or agreed.get("sha256") != plan.policy_sha256:
         raise InputError(f"The case {folder} was begun under another policy; give that one.")
+    if case.consent.get("addendum_sha256", "") != plan.addendum_sha256:
+        raise InputError(
+            f"The case {folder} was begun with another addendum, or without; give the same."
+        )
     return list(case.records)
 
 

@@ -23,7 +23,16 @@ from proctor.evidence.show import gather
 from proctor.evidence.story import FlagStory, Row, Story
 from proctor.evidence.untrusted import text
 from proctor.evidence.verify import Check
-from proctor.evidence.words import amount, answer, clock, lead, sentence, size
+from proctor.evidence.words import (
+    amount,
+    answer,
+    clock,
+    direction,
+    lead,
+    sentence,
+    share_seen,
+    size,
+)
 
 # Steps of a time axis that people read easily, in seconds.
 _TICK_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
@@ -192,6 +201,8 @@ def _template() -> Template:
         "line": text,
         "answer": answer,
         "sentence": sentence,
+        "share_seen": share_seen,
+        "direction": direction,
     }
     environment.globals |= {"chips": chips, "columns": COLUMNS}
     source = resources.files("proctor.evidence").joinpath("page.html.j2").read_text("utf-8")

@@ -98,6 +98,32 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenThing:
+    """One thing that a room scan shows. ``yaw`` is in degrees to the right of its first view, ``None``
+    where the direction could not be told; ``looks`` is in how many pictures it was found."""
+
+    title: str
+    t: float
+    yaw: float | None
+    looks: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanStory:
+    """One sealed room scan, for the people who review it: why it was made, how much of the circle it
+    shows (a share, ``None`` where that could not be told), and what stands in the room."""
+
+    name: str
+    reason: str
+    asked_by: str
+    coverage: float | None
+    why_not: str
+    clip: ClipStory | None
+    things: tuple[SeenThing, ...]
+    not_listed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """Everything a page about one case says, apart from its pictures and its verification."""
 
@@ -119,6 +145,7 @@ class Story:
     losses: tuple[Event, ...]
     markers: tuple[Event, ...]
     breaks: tuple[Span, ...]
+    scans: tuple[ScanStory, ...]
     totals: tuple[tuple[str, float], ...]
     records: int
     unreadable: int

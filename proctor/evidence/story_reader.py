@@ -10,7 +10,17 @@ from pydantic import ValidationError
 
 from policies.schema import Policy, RuleSettings
 from proctor.evidence.curve import Coverage, Span
-from proctor.evidence.story import Absent, ClipStory, Event, FlagStory, Group, Row, Story
+from proctor.evidence.story import (
+    Absent,
+    ClipStory,
+    Event,
+    FlagStory,
+    Group,
+    Row,
+    ScanStory,
+    SeenThing,
+    Story,
+)
 from proctor.evidence.untrusted import LONGEST_S, box, moment, number, plain_title, strings, text
 from proctor.evidence.words import NO_CLIP
 
@@ -62,6 +72,7 @@ class _Reader:
     rules: dict[str, RuleSettings] = field(default_factory=dict)
     markers: list[Event] = field(default_factory=list)
     losses: list[Event] = field(default_factory=list)
+    scans: dict[str, ScanStory] = field(default_factory=dict)
 
     def take(self, record: Mapping[str, Any]) -> None:
         """One record. What cannot be understood is counted."""
@@ -84,6 +95,8 @@ class _Reader:
             "agent.gap": self._gap,
             "break.started": self._break_started,
             "break.ended": self._break_ended,
+            "roomscan.sealed": self._scan_sealed,
+            "roomscan.seen": self._scan_seen,
             "session.ended": self._ended,
         }
         # Types of later versions are no error: this page just has nothing to say about them.
@@ -223,6 +236,7 @@ class _Reader:
         """The clip is gone; why is for the journal, not for whoever looks at the flag (rule C2)."""
         flag = text(data.get("flag"), 100)
         self.clips.pop(flag, None)
+        self.scans.pop(flag, None)
         self.skipped[flag] = NO_CLIP
         return bool(flag)
 
@@ -282,6 +296,40 @@ class _Reader:
         self.break_since = None
         return True
 
+    def _scan_sealed(self, data: Mapping[str, Any]) -> bool:
+        name = text(data.get("scan"), 100)
+        if not name or (name not in self.scans and len(self.scans) >= MOST_ROWS):
+            return False
+        self.scans[name] = ScanStory(
+            name=name,
+            reason=text(data.get("reason")),
+            asked_by=text(data.get("asked_by"), 100),
+            coverage=number(data.get("coverage"), 0.0, 1.0),
+            why_not=text(data.get("why_not")),
+            clip=self.clips.get(name),
+            things=(),
+            not_listed=(),
+        )
+        return True
+
+    def _scan_seen(self, data: Mapping[str, Any]) -> bool:
+        scan, listed = self.scans.get(text(data.get("scan"), 100)), data.get("things")
+        if scan is None or not isinstance(listed, Sequence) or isinstance(listed, str):
+            return False
+        things = []
+        for item in listed[:MOST_FLAGS]:
+            kind = text(item.get("kind"), 60) if isinstance(item, Mapping) else ""
+            t = number(item.get("t")) if kind else None
+            if t is None:
+                return False
+            looks = number(item.get("looks"), 0, 1e6) or 0
+            yaw = number(item.get("yaw"), 0.0, 360.0)
+            things.append(SeenThing(self._title(kind), t, yaw, int(looks)))
+        self.scans[scan.name] = replace(
+            scan, things=tuple(things), not_listed=strings(data.get("not_listed"))
+        )
+        return True
+
     def _ended(self, data: Mapping[str, Any]) -> bool:
         self.ended = data
         return True
@@ -319,6 +367,7 @@ class _Reader:
             losses=_by_time(self.losses),
             markers=_by_time(self.markers),
             breaks=tuple(self.breaks),
+            scans=tuple(self.scans.values()),
             totals=_totals(summary),
             records=self.records,
             unreadable=self.unreadable,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proctor.evidence.story import Story
+from proctor.evidence.story import ScanStory, Story
 from proctor.evidence.verify import Check
 
 # One sentence for every clip that is not kept (never agreed to, taken back, left out), so that nobody
@@ -49,6 +49,19 @@ def size(count: int) -> str:
 def amount(value: float) -> str:
     """A count or a number of seconds: whole where it is whole, else one decimal."""
     return f"{value:,.0f}".replace(",", "\u202f") if value == int(value) else f"{value:.1f}"
+
+
+def share_seen(scan: ScanStory) -> str:
+    """How much of the circle a room scan shows, in a sentence."""
+    if scan.coverage is None:
+        why = f": {scan.why_not}" if scan.why_not else ""
+        return sentence(f"how much of the room was seen could not be told{why}")
+    return f"{scan.coverage:.0%} of the circle was seen."
+
+
+def direction(yaw: float | None) -> str:
+    """Where a thing stands, from the first view of a room scan."""
+    return "direction not known" if yaw is None else f"{yaw:.0f}° to the right of the first view"
 
 
 def sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from policies.consent import Grant, put_to_student
@@ -22,7 +22,9 @@ from policies.engine import (
 from policies.schema import Policy, PurposeName
 from proctor.errors import InputError
 from proctor.evidence.case import Case
+from proctor.evidence.erasure import ROOM_SCAN
 from proctor.evidence.journal import SOURCE
+from proctor.session.room_scan import Asked, check_asked
 
 
 class ConsentDesk:
@@ -61,6 +63,10 @@ class ConsentDesk:
         grant = self.grants.get(sensor)
         return self._open and grant is not None and grant.live
 
+    def covers(self, purposes: Collection[PurposeName]) -> bool:
+        """Whether there is a live grant for each of ``purposes``."""
+        return all(self.grant_of(purpose) is not None for purpose in purposes)
+
     def withdraw(self, purpose: PurposeName) -> float:
         """Take ``purpose`` back; returns the session second from which it counts.
 
@@ -80,12 +86,17 @@ class ConsentDesk:
             self._write(kind, {"purpose": purpose}, t)
             return t
 
-    def answer(self, purpose: PurposeName, yes: bool, how: str, language: str) -> Grant | None:
+    def answer(
+        self, purpose: PurposeName, yes: bool, how: str, language: str, asked: Asked
+    ) -> Grant | None:
         """The answer to a question put during the exam; its grant, or ``None`` for a no.
 
-        Raises :class:`InputError` when a yes cannot be taken.
+        ``asked`` is who asked for a second room scan and why (rule R4). Raises :class:`InputError`
+        when a yes cannot be taken, and as :func:`check_asked` does for a room scan.
         """
         with self._lock:
+            if purpose == ROOM_SCAN:
+                check_asked(self.policy, self._case.records(), asked)
             problem = why_no_grant(self.policy, self.state, purpose)
             if problem:
                 raise InputError(problem)
@@ -95,6 +106,7 @@ class ConsentDesk:
                 "how": how,
                 "language": language,
                 "text_sha256": hashlib.sha256(put.encode()).hexdigest(),
+                **asked.facts(),
             }
             number = self._write("consent.granted" if yes else "consent.refused", data, self._now())
             if not yes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from policies.consent import Grant
@@ -18,21 +18,28 @@ from proctor.clock import SessionClock
 from proctor.errors import InputError
 from proctor.evidence import erasure
 from proctor.evidence.case import Case
+from proctor.evidence.words import BY_ARRANGEMENT
 from proctor.pipeline.runner import Station
-from proctor.session.arrangement import SENSOR
+from proctor.session.arrangement import SENSOR, purposes_of
 from proctor.session.capturing import Capture
 from proctor.session.desk import ConsentDesk
 from proctor.session.recorder import Recorder
+from proctor.session.room_scan import Asked
 from proctor.types import Erasure, Marker
 
 # Before a break ends by itself, its end is announced this long ahead (s).
 WARNING_S = 60.0
+# Who asks, unless somebody else is named: the policy itself.
+BY_POLICY = Asked()
 
 OnNotice = Callable[[str], None]
 
 
 class Interventions:
-    """Withdrawals, later answers and breaks of one session. ``capture`` is there during a live run."""
+    """Withdrawals, later answers and breaks of one session. ``capture`` is there during a live run.
+
+    ``bound`` are the purposes that detectors of this exam run on, whether they were agreed to or not.
+    """
 
     def __init__(
         self,
@@ -40,6 +47,7 @@ class Interventions:
         desk: ConsentDesk,
         recorder: Recorder,
         stations: Sequence[Station],
+        bound: Collection[PurposeName],
         clock: SessionClock,
         on_notice: OnNotice,
     ) -> None:
@@ -50,6 +58,7 @@ class Interventions:
         self._policy = desk.policy
         self._recorder = recorder
         self._stations = stations
+        self._bound = bound
         self._clock = clock
         self._on_notice = on_notice
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -61,32 +70,45 @@ class Interventions:
         """Take back what was agreed to (rule C4); returns the alternative, a sentence.
 
         On return nothing of it is looked at any more, and journal and receipt are on disk; the device
-        is released and what was kept is erased within a second. Raises :class:`InputError` when there
-        is nothing to take back.
+        is released and what was kept is erased within a second. A detector that needs ``purpose``
+        besides its sensor is closed and let go of, at the latest when its look under way ends. Raises
+        :class:`InputError` when there is nothing to take back.
         """
         self._check_open()
         t = self._desk.withdraw(purpose)
+        for station in self._stations:
+            if purpose in station.plugin.needs:
+                station.retire(BY_ARRANGEMENT)
         self._do(partial(self._withdrawn, purpose, t))
         self._case.put_receipts(self._policy)
         return self._policy.purposes[purpose].alternative
 
     def answer(
-        self, purpose: PurposeName, yes: bool, *, how: str = "asked", language: str = "en"
+        self,
+        purpose: PurposeName,
+        yes: bool,
+        *,
+        how: str = "asked",
+        language: str = "en",
+        asked: Asked = BY_POLICY,
     ) -> Grant | None:
         """The answer to a question put during the exam, for instance at the moment of a room scan.
 
-        A sensor that was taken back may be given again; one that was declined at the start may not,
-        because nothing was loaded for it. Raises :class:`InputError` then.
+        A sensor that was taken back may be given again; what was declined at the start may not,
+        because nothing was loaded for it, and neither may what a detector needed that is closed now.
+        Raises :class:`InputError` then.
         """
         self._check_open()
-        if yes and purpose in SENSOR.values():
-            loaded = any(SENSOR[s.plugin.takes] == purpose for s in self._stations)
-            if not loaded or self.capture is None or not self.capture.can_reopen:
+        if yes and purpose in self._bound:
+            loaded = any(purpose in purposes_of(s.plugin) for s in self._stations if not s.closed)
+            device = purpose in SENSOR.values()
+            shut = device and (self.capture is None or not self.capture.can_reopen)
+            if not loaded or shut:
                 raise InputError(
                     f"'{purpose}' cannot be switched on in this exam any more; begin the exam anew "
                     f"to use it, or go on without it."
                 )
-        grant = self._desk.answer(purpose, yes, how, language)
+        grant = self._desk.answer(purpose, yes, how, language, asked)
         if grant is not None:
             self._do(partial(self._restored, purpose, self._clock.now()))
         self._case.put_receipts(self._policy)

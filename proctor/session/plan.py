@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from proctor.evidence.words import BY_ARRANGEMENT
 from proctor.pipeline.detector import Context, Kind, Plugin, Settings
 from proctor.pipeline.plugins import Plugins, discover
 from proctor.pipeline.runner import Station
-from proctor.session.arrangement import SENSOR, read_addendum
+from proctor.session.arrangement import purposes_of, read_addendum
 from proctor.session.trust import read_trusted
 
 
@@ -80,6 +80,12 @@ class Plan:
     def breaks_unlimited(self) -> bool:
         return self.addendum is not None and self.addendum.breaks_unlimited
 
+    def arranged(self, kind: str) -> bool:
+        """Whether ``kind`` is not measured by arrangement for this student (rule A1)."""
+        return self._off(kind) or any(
+            kind in absent.kinds for absent in self.not_measured if absent.why == BY_ARRANGEMENT
+        )
+
     def _off(self, kind: str) -> bool:
         return self.addendum is not None and self.addendum.off(kind)
 
@@ -89,12 +95,19 @@ class Plan:
 
     def without(self, sensors: Sequence[str], why: str) -> Plan:
         """The plan with the detectors of ``sensors`` (``frame``, ``audio``) left out."""
+        return self._keep(lambda plugin: plugin.takes not in sensors, why)
+
+    def agreed(self, granted: Collection[PurposeName], why: str) -> Plan:
+        """The plan with only the detectors of which every purpose is in ``granted``."""
+        return self._keep(lambda plugin: set(purposes_of(plugin)) <= set(granted), why)
+
+    def _keep(self, wanted: Callable[[Plugin], bool], why: str) -> Plan:
         gone = tuple(
             NotMeasured(c.plugin.name, tuple(k.name for k in self.kinds_of(c)), why, "")
             for c in self.choices
-            if c.plugin.takes in sensors
+            if not wanted(c.plugin)
         )
-        kept = tuple(c for c in self.choices if c.plugin.takes not in sensors)
+        kept = tuple(c for c in self.choices if wanted(c.plugin))
         return replace(self, choices=kept, not_measured=self.not_measured + gone)
 
     def model_digests(self) -> dict[str, str]:
@@ -152,11 +165,12 @@ def make_plan(
     missing: list[NotMeasured] = []
     for name, wanted in policy.detectors.items():
         plugin = known[name]
-        if SENSOR[plugin.takes] not in policy.purposes:
-            raise InputError(
-                f"The policy '{policy.id}' runs the detector '{name}' but has no purpose "
-                f"'{SENSOR[plugin.takes]}'; add [purposes.{SENSOR[plugin.takes]}] or remove it."
-            )
+        for purpose in purposes_of(plugin):
+            if purpose not in policy.purposes:
+                raise InputError(
+                    f"The policy '{policy.id}' runs the detector '{name}' but has no purpose "
+                    f"'{purpose}'; add [purposes.{purpose}] or remove it."
+                )
         settings = _settings(plugin, wanted.settings, policy.id)
         off = arranged.off_of(plugin) if arranged else ()
         if off:

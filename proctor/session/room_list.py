@@ -14,6 +14,7 @@ from statistics import median
 
 from models import registry
 from proctor.errors import InputError
+from proctor.evidence.words import BY_ARRANGEMENT
 from proctor.pipeline.detector import Context, Plugin
 from proctor.pipeline.runner import Station
 from proctor.session.rotation import USUAL
@@ -46,21 +47,25 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Lookers:
-    """The detectors that list things, and a sentence for each that cannot."""
+    """The detectors that list things, a sentence for each that cannot, and the kinds left out."""
 
     stations: Sequence[Station]
     missing: Sequence[str]
+    off: frozenset[str] = frozenset()
 
 
 def lookers(
     plugins: Mapping[str, Plugin], off: Callable[[str], bool] = lambda kind: False
 ) -> Lookers:
     """Load every plug-in that judges single pictures. ``off`` names kinds that are not measured by
-    arrangement; a plug-in with nothing else is not loaded."""
-    stations, missing = [], []
+    arrangement: they are not listed, and a plug-in with nothing else is not loaded (rule A1)."""
+    stations: list[Station] = []
+    missing: list[str] = []
+    arranged: list[str] = []
     for plugin in plugins.values():
         if plugin.takes != "frame" or EACH_PICTURE not in plugin.Settings.model_fields:
             continue
+        arranged += [kind.name for kind in plugin.kinds if off(kind.name)]
         if all(off(kind.name) for kind in plugin.kinds):
             continue
         found = {name: registry.find(name) for name in plugin.models}
@@ -78,7 +83,9 @@ def lookers(
         except ValueError as error:
             raise InputError(f"The detector '{plugin.name}' cannot start: {error}") from error
         stations.append(Station(plugin, detector))
-    return Lookers(stations, missing)
+    if arranged:
+        missing.append(f"Not listed: {', '.join(arranged)} ({BY_ARRANGEMENT}).")
+    return Lookers(stations, missing, frozenset(arranged))
 
 
 def chosen(yaws: Sequence[tuple[float, float | None]]) -> list[int]:
@@ -100,17 +107,13 @@ def chosen(yaws: Sequence[tuple[float, float | None]]) -> list[int]:
 
 
 def look(
-    stations: Sequence[Station],
-    frame: Frame,
-    yaw: float | None,
-    focal: float = USUAL.focal,
-    off: Callable[[str], bool] = lambda kind: False,
+    lookers: Lookers, frame: Frame, yaw: float | None, focal: float = USUAL.focal
 ) -> list[Thing]:
     """What is in one picture. ``focal`` in widths of the picture turns a place into a direction."""
     seen: list[Thing] = []
-    for station in stations:
+    for station in lookers.stations:
         for found in station.look(frame):
-            if found.score and not off(found.kind):
+            if found.score and found.kind not in lookers.off:
                 seen.append(_thing(found, yaw, focal))
     return seen
 

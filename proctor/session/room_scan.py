@@ -53,6 +53,11 @@ class Asked:
     by: str = ""
     reason: str = ""
 
+    def facts(self) -> dict[str, str]:
+        """What the journal keeps of it: nothing for a scan that the policy asks for."""
+        said = {"asked_by": self.by, "reason": self.reason}
+        return {key: value for key, value in said.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class Blur:
@@ -156,8 +161,8 @@ def record_answer(
         "language": answers.language,
         "text_sha256": answers.text_sha256(policy),
     }
-    who = {k: v for k, v in (("asked_by", asked.by), ("reason", asked.reason)) if v}
-    number = case.record("consent.granted" if yes else "consent.refused", {**data, **who})
+    data |= asked.facts()
+    number = case.record("consent.granted" if yes else "consent.refused", data)
     return Grant(ROOM_SCAN, f"{SOURCE}{case.attempt}#{number}") if yes else None
 
 
@@ -300,7 +305,7 @@ class RoomScan:
             packets += encoder.encode(round((self._began + t) * VIDEO_CLOCK), picture)
             if index in looks:
                 yaw = measured.yaws[index][1]
-                seen += room_list.look(lookers.stations, Frame(t, index, image), yaw, focal)
+                seen += room_list.look(lookers, Frame(t, index, image), yaw, focal)
         if encoder is None:
             raise InputError("There is no sweep to seal; film one first.")
         track = Track(encoder, packets, round(VIDEO_CLOCK / FPS))

@@ -26,13 +26,14 @@ from proctor.pipeline.flatout import FlatOut
 from proctor.pipeline.live import Live
 from proctor.pipeline.rules import FlagEvent
 from proctor.pipeline.runner import close_all, lanes
-from proctor.session.arrangement import SENSOR
+from proctor.session.arrangement import SENSOR, purposes_of
 from proctor.session.capturing import Capture, Sources
 from proctor.session.desk import ConsentDesk
-from proctor.session.interventions import Interventions, OnNotice
+from proctor.session.interventions import BY_POLICY, Interventions, OnNotice
 from proctor.session.plan import Plan
 from proctor.session.record import check_goes_on, consent_record, earlier_of
 from proctor.session.recorder import Earlier, Recorder
+from proctor.session.room_scan import Asked
 from proctor.session.summary import Summary
 from proctor.types import Flag, Marker, Observation
 
@@ -128,9 +129,9 @@ class Session:
         return session
 
     def _load(self, plan: Plan, granted: Collection[PurposeName], clock: SessionClock) -> None:
-        """Make the detectors of the sensors that may run, and no others."""
-        refused = [takes for takes, purpose in SENSOR.items() if purpose not in granted]
-        self.plan = plan.without(refused, BY_ARRANGEMENT)
+        """Make the detectors of which every purpose was agreed to, and no others."""
+        self.plan = plan.agreed(granted, BY_ARRANGEMENT)
+        self._bound = frozenset(p for c in plan.choices for p in purposes_of(c.plugin))
         self.clock = clock
         self._wall_start = time.perf_counter()
         self._cpu_start = time.process_time()
@@ -160,11 +161,13 @@ class Session:
         )
         for lane in self._lanes:
             lane.allowed = partial(self.desk.capturing, SENSOR[lane.takes])
+        for station in self.stations:
+            station.allowed = partial(self.desk.covers, purposes_of(station.plugin))
         self.recorder = Recorder(
             case,
             kinds=self.plan.kinds,
-            sensors={
-                k.name: SENSOR[c.plugin.takes] for c in self.plan.choices for k in c.plugin.kinds
+            purposes={
+                k.name: purposes_of(c.plugin) for c in self.plan.choices for k in c.plugin.kinds
             },
             rules=self.plan.rules,
             clips=self.plan.policy.clips,
@@ -183,6 +186,7 @@ class Session:
             self.desk,
             self.recorder,
             self.stations,
+            self._bound,
             self.clock,
             on_notice or (lambda sentence: None),
         )
@@ -224,10 +228,16 @@ class Session:
         return self.interventions.withdraw(purpose)
 
     def answer(
-        self, purpose: PurposeName, yes: bool, *, how: str = "asked", language: str = "en"
+        self,
+        purpose: PurposeName,
+        yes: bool,
+        *,
+        how: str = "asked",
+        language: str = "en",
+        asked: Asked = BY_POLICY,
     ) -> Grant | None:
         """The answer to a question put during the exam; see :meth:`Interventions.answer`."""
-        return self.interventions.answer(purpose, yes, how=how, language=language)
+        return self.interventions.answer(purpose, yes, how=how, language=language, asked=asked)
 
     def pause(self) -> None:
         """Begin a break; see :meth:`Interventions.pause`."""

@@ -13,12 +13,13 @@ import pytest
 
 from policies.consent import Answers, Grant, require
 from policies.errors import GrantError
-from proctor.errors import InputError
+from proctor.errors import CheckFailed, InputError
 from proctor.evidence import layout
 from proctor.evidence.case import Case
 from proctor.evidence.show import gather
 from proctor.evidence.verify import verify
 from proctor.session import session as session_module
+from proctor.session.room_scan import Asked
 from proctor.types import AudioChunk, Frame
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -26,6 +27,7 @@ _SPEC = importlib.util.spec_from_file_location(
 )
 kit = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(kit)
+ASKED = Asked("Dr. A. Example", "The first film shows only half the room.")
 World, HandDevice, world, POLICY = kit.World, kit.HandDevice, kit.world, kit.POLICY
 of, records, sealed_files = kit.of, kit.records, kit.sealed_files
 passes, wait_for = kit.passes, kit.wait_for
@@ -338,7 +340,9 @@ def test_R2_a_room_scan_is_asked_about_at_its_moment_whatever_was_said_before(wo
         assert "room_scan" not in session.grants
         assert session.answer("room_scan", False) is None
         assert "room_scan" not in session.grants
-        grant = session.answer("room_scan", True)
+        with pytest.raises(CheckFailed, match="what holds instead"):
+            session.answer("room_scan", True)
+        grant = session.answer("room_scan", True, asked=ASKED)
         assert require(grant, "room_scan") is grant
 
 
@@ -347,7 +351,12 @@ def test_R4_a_second_room_scan_is_asked_about_again(world, tmp_path):
         first = session.answer("room_scan", True)
         session.withdraw("room_scan")
         assert not first.live
-        second = session.answer("room_scan", True)
+        with pytest.raises(InputError, match="already"):
+            session.answer("room_scan", True)
+        second = session.answer("room_scan", True, asked=ASKED)
+        asked = of(tmp_path / "case", "consent.granted")
+        assert [record["data"].get("asked_by") for record in asked] == [None, ASKED.by]
+        assert asked[1]["data"]["reason"] == ASKED.reason
         assert second.live
         assert not first.live
         assert first.record != second.record
