@@ -1,4 +1,4 @@
-"""Keeps the students' texts in step: the code's sentences, the .po files people write, the .mo files.
+"""Keeps the texts in step: the code's sentences, the .po files people write, the .mo files.
 
     python packaging/texts.py update     add new sentences to every .po, drop those no longer said
     python packaging/texts.py compile    write every .mo from its .po
@@ -16,8 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "policies" / "texts"
 LANGUAGES = ("de", "fr", "es", "nl")
+# A domain is the package whose sentences it holds, and whose ``texts`` folder holds its catalogues:
+# what students read, and what the apps say. The apps ask the first for what it says already.
+DOMAINS = ("policies", "ui")
+# The apps make their forms of this model, so they say its titles and descriptions.
+SCHEMA = "policies/schema.py"
 # Who says sentences: a call of one of these, with the English text as its first arguments.
 SPEAKERS = {"say", "mark"}
 # The first number of a .mo file in the machine order that we write (GNU gettext manual, 10.3).
@@ -28,15 +32,29 @@ Key = tuple[str, ...]
 Entries = dict[Key, tuple[str, ...]]
 
 
-def spoken() -> dict[Key, str]:
+def spoken(domain: str = "policies") -> dict[Key, str]:
     """Every sentence in the code, with the file where it is first said, in the order of the code."""
     found: dict[Key, str] = {}
-    for path in sorted((ROOT / "policies").rglob("*.py")):
+    for path in sorted((ROOT / domain).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             for key in _keys(node):
                 found.setdefault(key, path.relative_to(ROOT).as_posix())
-    return found
+    if domain == "policies":
+        return found
+    for node in ast.walk(ast.parse((ROOT / SCHEMA).read_text(encoding="utf-8"))):
+        for key in _labels(node):
+            found.setdefault(key, SCHEMA)
+    known = spoken()
+    return {key: place for key, place in found.items() if key not in known}
+
+
+def _labels(node: ast.AST) -> Iterator[Key]:
+    """The title and the description of a field of the schema."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field":
+        for keyword in node.keywords:
+            if keyword.arg in ("title", "description") and isinstance(keyword.value, ast.Constant):
+                yield (str(keyword.value.value),)
 
 
 def _keys(node: ast.AST) -> Iterator[Key]:
@@ -53,8 +71,8 @@ def _keys(node: ast.AST) -> Iterator[Key]:
                 yield (said.value,)
 
 
-def po_path(lang: str) -> Path:
-    return FOLDER / lang / "LC_MESSAGES" / "policies.po"
+def po_path(lang: str, domain: str = "policies") -> Path:
+    return ROOT / domain / "texts" / lang / "LC_MESSAGES" / f"{domain}.po"
 
 
 def read_po(path: Path) -> Entries:
@@ -134,19 +152,23 @@ def to_mo(entries: Entries) -> bytes:
 
 
 def update() -> Iterator[str]:
-    places = spoken()
-    for lang in LANGUAGES:
-        entries = read_po(po_path(lang))
-        write_po(po_path(lang), entries, places)
-        missing = sum(1 for key in places if not all(entries.get(key, ("",))))
-        yield f"{lang}: {len(places)} sentences, {missing} without a translation"
+    for domain in DOMAINS:
+        places = spoken(domain)
+        for lang in LANGUAGES:
+            path = po_path(lang, domain)
+            entries = read_po(path)
+            write_po(path, entries, places)
+            missing = sum(1 for key in places if not all(entries.get(key, ("",))))
+            yield f"{domain}, {lang}: {len(places)} sentences, {missing} without a translation"
 
 
 def compile_all() -> Iterator[str]:
-    for lang in LANGUAGES:
-        entries = read_po(po_path(lang))
-        po_path(lang).with_suffix(".mo").write_bytes(to_mo(entries))
-        yield f"{lang}: {len(entries) - 1} sentences"
+    for domain in DOMAINS:
+        for lang in LANGUAGES:
+            path = po_path(lang, domain)
+            entries = read_po(path)
+            path.with_suffix(".mo").write_bytes(to_mo(entries))
+            yield f"{domain}, {lang}: {len(entries) - 1} sentences"
 
 
 if __name__ == "__main__":

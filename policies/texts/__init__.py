@@ -119,8 +119,13 @@ def texts(lang: str = "en") -> Texts:
             f"There are no texts in the language '{lang}'; there are: {', '.join(LANGUAGES)}."
         )
     known = LANGUAGES[LANGUAGES.index(lang)]
-    if known == "en":
-        return Texts(known, gettext.NullTranslations())
-    file = resources.files(__name__) / lang / "LC_MESSAGES" / f"{DOMAIN}.mo"
+    return Texts(known, catalogue(known, __name__, DOMAIN))
+
+
+def catalogue(lang: Language, package: str, domain: str) -> gettext.NullTranslations:
+    """The compiled catalogue of ``domain`` that lies in ``package``; English needs none."""
+    if lang == "en":
+        return gettext.NullTranslations()
+    file = resources.files(package) / lang / "LC_MESSAGES" / f"{domain}.mo"
     with file.open("rb") as opened:
-        return Texts(known, gettext.GNUTranslations(opened))
+        return gettext.GNUTranslations(opened)
