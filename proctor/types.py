@@ -101,7 +101,8 @@ class Flag:
 class Clip:
     """Plaintext media of one flagged interval. Lives in memory only; never written to a disk.
 
-    ``sensors`` are those whose samples are in it: ``camera``, ``microphone`` or both.
+    ``sensors`` are those whose samples are in it, ``camera``, ``microphone`` or both, and every other
+    purpose (``identity``) that its flag was found with: it goes when one of them is taken back.
     """
 
     flag_id: str

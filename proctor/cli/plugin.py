@@ -35,6 +35,7 @@ def run_list(arguments: argparse.Namespace) -> int:
                 "period_s": plugin.period,
                 "kinds": [kind.name for kind in plugin.kinds],
                 "models": list(plugin.models),
+                "needs": list(plugin.needs),
                 "missing_models": missing[plugin.name],
             }
         )
@@ -46,6 +47,8 @@ def run_list(arguments: argparse.Namespace) -> int:
         print(f"{plugin.name} ({plugin.takes}, {pace})")
         for kind in plugin.kinds:
             print(f"    {kind.name:<24} {kind.title}")
+        if plugin.needs:
+            print(f"    only where the student agrees to: {', '.join(plugin.needs)}")
         for name in missing[plugin.name]:
             print(f"    not measured until you run: proctor models install {name}")
     for sentence in plugins.broken.values():

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from proctor.types import AudioChunk, Frame, Observation
+from proctor.types import AudioChunk, Frame, Marker, Observation
 
 Sample = Frame | AudioChunk
+# What a detector may answer to a marker: observations, and how a calibration went.
+Said = Observation | Marker
+# The one kind of marker that a detector may answer with. Its data are texts and plain numbers:
+# ``what`` was calibrated, whether it was ``done``, in a sentence ``why`` not, and what was measured.
+CALIBRATED = "calibration.done"
 T = TypeVar("T")
 
 
@@ -73,6 +78,19 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class HearsMarkers(Protocol):
+    """What a detector has besides when it wants to hear of milestones; without it, it hears none."""
+
+    def mark(self, marker: Marker) -> Sequence[Said]:
+        """Hear of ``question.shown``, ``answer.submitted``, ``calibration.begin`` …
+
+        Comes in order of time between the samples, and for every kind of marker, also those of later
+        versions: what is not known is passed over with no answer.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plugin:
     """What an entry point in the group ``proctor.detectors`` names.
@@ -81,7 +99,10 @@ class Plugin:
     ``models`` are manifest names; when one is missing the plug-in's kinds are *not measured*, or
     the exam refuses to start where its policy requires them. ``optional_models`` are handed over
     where they are found; ``create`` raises ``ValueError`` with a sentence when the settings ask for
-    something that only a missing one can do.
+    something that only a missing one can do. ``needs`` are purposes of the consent, besides that of
+    the sensor, without which nothing may be computed: ``("identity",)`` for what is measured of a
+    person's body. A policy must ask for them; where one is declined the plug-in is never made, and
+    when one is taken back its detector is closed at once and let go of.
     """
 
     name: str
@@ -92,3 +113,4 @@ class Plugin:
     Settings: type[Settings]
     create: Callable[[Any, Context], Detector]
     optional_models: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()

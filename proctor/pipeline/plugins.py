@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import EntryPoint, entry_points
 
+from policies.engine import PURPOSES
 from proctor.errors import InputError
 from proctor.pipeline.detector import Plugin
 
@@ -68,6 +69,12 @@ def refuse_unlawful(plugin: Plugin) -> None:
             f"The detector plug-in '{plugin.name}' must take 'frame' or 'audio', have a period of "
             f"0 s or more, and declare at least one kind."
         )
+    for need in plugin.needs:
+        if need not in PURPOSES:
+            raise InputError(
+                f"The detector plug-in '{plugin.name}' needs the purpose '{need}', about which no "
+                f"student can be asked (known: {', '.join(PURPOSES)})."
+            )
     for kind in plugin.kinds:
         if not _KIND_NAME.match(kind.name):
             raise InputError(

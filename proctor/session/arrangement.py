@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -21,6 +22,12 @@ from proctor.pipeline.detector import Plugin
 from proctor.session.trust import Trusted, installed_roots
 
 SENSOR: Mapping[str, PurposeName] = {"frame": "camera", "audio": "microphone"}
+
+
+def purposes_of(plugin: Plugin) -> tuple[PurposeName, ...]:
+    """Everything the student must have agreed to for ``plugin``: its sensor first, then its needs."""
+    needs = cast(tuple[PurposeName, ...], plugin.needs)  # checked when plug-ins are found
+    return tuple(dict.fromkeys((SENSOR[plugin.takes], *needs)))
 
 
 @dataclass(frozen=True, slots=True)

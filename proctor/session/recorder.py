@@ -7,7 +7,7 @@ comes from before or inside a break, goes no further than this.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from policies.consent import Grant
@@ -97,7 +97,7 @@ class Recorder:
     """Everything that happens between what a detector says and what a case holds.
 
     Not thread-safe: one thread (the evidence writer) calls it. ``grants`` is read at every step and
-    may change; ``sensors`` says which one each kind is measured with. ``on_flag`` hears of flags as
+    may change; ``purposes`` says on which of them each kind lives, its sensor first. ``on_flag`` hears of flags as
     they open and close.
     """
 
@@ -106,7 +106,7 @@ class Recorder:
         case: Case,
         *,
         kinds: Sequence[Kind],
-        sensors: Mapping[str, PurposeName],
+        purposes: Mapping[str, Sequence[PurposeName]],
         rules: Mapping[str, RuleSettings],
         clips: ClipSettings,
         grants: Mapping[PurposeName, Grant],
@@ -120,7 +120,7 @@ class Recorder:
         self._case = case
         self._clips = clips
         self._grants = grants
-        self._sensors = sensors
+        self._purposes = purposes
         self._recipients = recipients
         self._provenance = provenance
         self._on_flag = on_flag
@@ -176,7 +176,9 @@ class Recorder:
             return
         for observation in observations:
             kind, t = observation.kind, observation.t
-            if kind not in self._measured or not self._covers(self._sensors[kind], t):
+            if kind not in self._measured:
+                continue
+            if not all(self._covers(purpose, t) for purpose in self._purposes[kind]):
                 continue
             self._timeline.feed(observation)
             for event in self.book.feed(observation):
@@ -218,7 +220,7 @@ class Recorder:
             self._ring.forget_pictures()
         if purpose in ("microphone", "clips"):
             self._ring.forget_sound()
-        gone = [kind for kind in self._measured if self._sensors[kind] == purpose]
+        gone = [kind for kind in self._measured if purpose in self._purposes[kind]]
         self._measured.difference_update(gone)
         for rule in [self.book.rules[kind] for kind in gone if kind in self.book.rules]:
             if self._paused:
@@ -227,13 +229,17 @@ class Recorder:
                 self._flagged(event)
             rule.begin(t, BY_ARRANGEMENT)
         for pending in list(self._pending.values()):
-            if purpose == "clips" or self._sensors[pending.flag.kind] == purpose:
+            if purpose == "clips" or purpose in self._purposes[pending.flag.kind]:
                 self._drop(pending)
 
     def restore(self, purpose: PurposeName, t: float) -> None:
         """The student agreed to ``purpose`` again: what is taken from second ``t`` on counts."""
         self._given[purpose] = t
-        back = [kind for kind, sensor in self._sensors.items() if sensor == purpose]
+        back = [
+            kind
+            for kind, purposes in self._purposes.items()
+            if purpose in purposes and all(map(self._may, purposes))
+        ]
         self._measured.update(back)
         for rule in [self.book.rules[kind] for kind in back if kind in self.book.rules]:
             if not self._paused:
@@ -330,10 +336,13 @@ class Recorder:
         del self._pending[flag.id]
         end = min(self._cut_at(pending), until)
         try:
-            if not (self._may("clips") and self._may(self._sensors[flag.kind])):
+            if not all(map(self._may, ("clips", *self._purposes[flag.kind]))):
                 self._case.record("clip.skipped", {"flag": flag.id, "why": NO_CLIP})
                 return
             clip = self._ring.cut(flag.id, pending.start, end)
+            # A clip that is there because of a biometric comparison goes when that is taken back.
+            beyond = [p for p in self._purposes[flag.kind][1:] if p not in clip.sensors]
+            clip = replace(clip, sensors=(*clip.sensors, *beyond))
             self._case.store(seal(clip, self._recipients), self._provenance)
             self.sealed += 1
             self._checkpoint_due = True

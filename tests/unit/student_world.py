@@ -41,8 +41,6 @@ alternative = "You sit the exam in a room with a person."
 alternative = "The exam runs with the microphone off."
 [purposes.clips]
 alternative = "Flags are kept as sentences without pictures."
-[purposes.identity]
-alternative = "A person looks at your identity card."
 [purposes.room_scan]
 alternative = "A person looks at the room with you."
 
@@ -60,7 +58,6 @@ max_s = 5.0
 
 [detectors.eye]
 [detectors.ear]
-[detectors.knower]
 
 [rules."test.seen"]
 on = 0.5
@@ -72,17 +69,29 @@ on = 0.5
 off = 0.5
 min_s = 0.0
 cooldown_s = 0.0
-[rules."test.known"]
-on = 0.5
-off = 0.5
-min_s = 0.0
-cooldown_s = 0.0
 
 [breaks]
 mode = "on_demand"
 max_count = 100
 max_minutes = 10.0
 """
+
+# The same with a detector that needs a purpose besides its sensor.
+WITH_IDENTITY = (
+    POLICY
+    + """
+[purposes.identity]
+alternative = "A person looks at your identity card."
+
+[detectors.knower]
+
+[rules."test.known"]
+on = 0.5
+off = 0.5
+min_s = 0.0
+cooldown_s = 0.0
+"""
+)
 
 
 class World:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from policies.consent import Answers
 from policies.engine import ConsentState
 from proctor.errors import InputError
 from proctor.evidence import layout
+from proctor.session.room_scan import Asked
 from proctor.session.session import Session
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -22,6 +24,7 @@ _SPEC = importlib.util.spec_from_file_location(
 )
 kit = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(kit)
+ASKED = Asked("Dr. A. Example", "The first film shows only half the room.")
 World, world, of, records, sealed_files, passes = (
     kit.World,
     kit.world,
@@ -35,13 +38,14 @@ World, world, of, records, sealed_files, passes = (
 OPERATIONS = st.lists(
     st.sampled_from(
         ["withdraw camera", "withdraw microphone", "withdraw clips", "give camera",
-         "give microphone", "give clips", "refuse clips", "break", "resume", "crash", "wait"]
+         "give microphone", "give clips", "refuse clips", "withdraw identity", "give identity",
+         "break", "resume", "crash", "wait"]
     ),
     min_size=1,
     max_size=10,
 )  # fmt: skip
 START = st.fixed_dictionaries(
-    {name: st.booleans() for name in ("camera", "microphone", "clips", "room_scan")}
+    {name: st.booleans() for name in ("camera", "microphone", "clips", "identity", "room_scan")}
 ).filter(lambda granted: granted["camera"] or granted["microphone"])
 
 
@@ -66,7 +70,7 @@ def test_C3_C4_nothing_exists_outside_a_live_grant_whatever_happens(
     """
     folder = tmp_path_factory.mktemp("random") / "case"
     with pytest.MonkeyPatch.context() as patch:
-        world = World(folder.parent, patch)
+        world = World(folder.parent, patch, kit.WITH_IDENTITY)
         Model(world, folder, granted).play(operations)
 
 
@@ -117,11 +121,13 @@ class Model:
             if verb == "withdraw":
                 session.withdraw(purpose)
                 self.live.discard(purpose)
+                if purpose == "identity":
+                    self.loaded.discard(purpose)  # its detector is closed for good
             elif verb == "give":
-                session.answer(purpose, True)
+                session.answer(purpose, True, asked=ASKED)
                 self.live.add(purpose)
             elif verb == "refuse":
-                session.answer(purpose, False)
+                session.answer(purpose, False, asked=ASKED)
             elif verb == "break":
                 session.pause()
                 self.on_break = True
@@ -141,6 +147,12 @@ class Model:
         for sensor, held in (("camera", ring._gops), ("microphone", ring._sound)):
             if not {sensor, "clips"} <= self.live or self.on_break:
                 assert not held, sensor
+        if not {"camera", "identity"} <= self.loaded:
+            # A look under way may end first.
+            deadline = time.monotonic() + 1.0
+            while self.world.templates and time.monotonic() < deadline:
+                time.sleep(0.002)
+            assert not self.world.templates
         assert set(self.world.looked) <= self.may_look
         assert set(self.world.passed) <= self.may_look
         assert set(self.world.held) <= self.may_hold
@@ -152,6 +164,8 @@ class Model:
         os.close(case._journal._descriptor)
         case._lock.release()
         self.world.opened.clear()
+        for station in self.world.session.stations:
+            station.detector = None
         self.loaded &= self.live
         self.world.session = Session.reopen(self.world.plan(), self.folder)
 
