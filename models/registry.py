@@ -242,7 +242,10 @@ def _settle(part: Path, file: Path) -> None:
 
 
 def _make(entry: Model, place: Path, refusals: list[str], progress: Progress) -> Path:
-    """Exports the network from its official weights in the separate export environment."""
+    """Makes the network from its official weights: by its recipe, or in the export environment."""
+    if entry.recipe:
+        weights = install(entry.made_from, progress)
+        return made.by_recipe(entry.recipe, weights, _model(entry.made_from).sha256, place)
     python = made.export_python()
     if python is None:
         raise ModelError(
