@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import textwrap
 import tomllib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import tomlkit
@@ -39,6 +39,13 @@ def set_values(text: str, changes: Mapping[str, object], where: str = "policy") 
     are made; the value ``None`` takes the key out. Values that only fit together are given together.
     Raises :class:`PolicyError` when the outcome is no policy, or ``text`` is not TOML.
     """
+    edited = put_values(text, changes, where)
+    parse(edited.encode("utf-8"), where)
+    return edited
+
+
+def put_values(text: str, changes: Mapping[str, object], where: str = "policy") -> str:
+    """Like :func:`set_values`, but the outcome need not be a valid policy (yet): a form while one types."""
     _, wanted = document_of(text.encode("utf-8"), where)
     parts = {dotted: split_key(dotted) for dotted in changes}
     try:
@@ -48,17 +55,22 @@ def set_values(text: str, changes: Mapping[str, object], where: str = "policy") 
             for tables in (document, wanted):
                 _put(tables, parts[dotted], copy.deepcopy(plain), dotted)
         edited = tomlkit.dumps(document)
-    except (TOMLKitError, RecursionError) as error:
+        same = tomllib.loads(edited) == wanted
+    except (TOMLKitError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise PolicyError(
             f"The policy {where} cannot be edited: {printable(str(error))}."
         ) from error
-    parse(edited.encode("utf-8"), where)
-    if tomllib.loads(edited) != wanted:
+    if not same:
         raise PolicyError(
             f"The policy {where} is written in a way that cannot be edited without loss; change "
             f"{printable(', '.join(changes))} by hand."
         )
     return edited
+
+
+def join_key(parts: Sequence[str]) -> str:
+    """A key as TOML writes it, of its parts; :func:`split_key` takes it apart again."""
+    return tomlkit.key(list(parts)).as_string()
 
 
 def split_key(dotted: str) -> list[str]:
