@@ -15,13 +15,14 @@ from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
 from policies.consent import Grant, require
-from proctor.capture import media, pictures, sound
+from proctor.capture import media, milestones, pictures, sound
 from proctor.capture.source import Sink
 from proctor.clock import SessionClock
 from proctor.errors import InputError, ProctorError
 from proctor.types import AudioChunk, Frame, Marker
 
 Sample = Frame | AudioChunk
+Item = Frame | AudioChunk | Marker
 Track = Generator[Sample, None, None]
 
 # A recording that ends this much before its header says was cut off.
@@ -38,7 +39,8 @@ class Recording:
     """One media file. Opening reads its headers only; pictures and sound need a grant each.
 
     ``duration`` is seconds by the header, or ``None``. ``frames_seen``, ``frames_skipped`` (decoded
-    but not wanted by the grid) and ``damage`` tell about the latest :meth:`samples`.
+    but not wanted by the grid) and ``damage`` tell about the latest :meth:`samples`. ``markers`` are
+    the milestones of its sidecar file (:mod:`proctor.capture.milestones`).
     """
 
     def __init__(self, path: Path, container: InputContainer) -> None:
@@ -57,6 +59,7 @@ class Recording:
         self.damage = media.Damage()
         self._zero = min((start for start in starts if start is not None), default=0.0)
         self._declared = max((length for length in lengths if length), default=self.duration)
+        self.markers: tuple[Marker, ...] = ()
         self._guessed = not GUESSED_LENGTHS.isdisjoint(container.format.name.split(","))
 
     @classmethod
@@ -72,6 +75,8 @@ class Recording:
             raise InputError(
                 f"{path} holds neither pictures nor sound that can be read here; {media.EXAMPLES}."
             )
+        declared = None if recording._guessed else recording._declared
+        recording.markers = milestones.read(path, declared)
         return recording
 
     @property
@@ -112,7 +117,7 @@ class Recording:
         block_s: float = sound.BLOCK_S,
         long_side: int = pictures.LONG_SIDE,
     ) -> Iterator[Frame | AudioChunk | Marker]:
-        """Frames and chunks in order of their start, as fast as they can be decoded.
+        """Frames, chunks and ``markers`` in order of their start, as fast as they can be decoded.
 
         Second 0 is the start of the earlier track. A track without a grant is not decoded; a track
         whose grant is withdrawn ends there. A damaged file gives what can be decoded and then a
@@ -136,8 +141,8 @@ class Recording:
         rate: int,
         block_s: float,
         long_side: int,
-        key: Callable[[Sample], float],
-    ) -> Iterator[Frame | AudioChunk | Marker]:
+        key: Callable[[Item], float],
+    ) -> Iterator[Item]:
         self.frames_seen = self.frames_skipped = 0
         self.damage = media.Damage()
         playing: list[tuple[Grant, Track]] = []
@@ -152,8 +157,8 @@ class Recording:
         return self._play(playing, key)
 
     def _play(
-        self, playing: list[tuple[Grant, Track]], key: Callable[[Sample], float]
-    ) -> Iterator[Frame | AudioChunk | Marker]:
+        self, playing: list[tuple[Grant, Track]], key: Callable[[Item], float]
+    ) -> Iterator[Item]:
         # Each track reads the file by itself: however badly a file interleaves its tracks, order
         # is exact and memory stays flat, at the price of reading the file twice.
         grants = {grant.purpose: grant for grant, _ in playing}
@@ -162,7 +167,11 @@ class Recording:
         with ExitStack() as stack:
             for _, track in playing:
                 stack.enter_context(closing(track))
-            for item in heapq.merge(*(track for _, track in playing), key=key):
+            # First of equals: a milestone at the time of a frame is told before the frame.
+            for item in heapq.merge(self.markers, *(track for _, track in playing), key=key):
+                if isinstance(item, Marker):
+                    yield item
+                    continue
                 # The merge holds an item a track: one may have been decoded before a withdrawal.
                 if grants["camera" if isinstance(item, Frame) else "microphone"].live:
                     given += 1
@@ -221,13 +230,13 @@ class Recording:
             self.damage.pieces += blocks.refused
 
 
-def _start(item: Sample) -> float:
+def _start(item: Item) -> float:
     return item.t
 
 
-def ready(item: Sample) -> float:
+def ready(item: Item) -> float:
     """The second at which a live device would hand over ``item``."""
-    return item.t if isinstance(item, Frame) else item.end
+    return item.end if isinstance(item, AudioChunk) else item.t
 
 
 class RealTimeReplay:
@@ -269,7 +278,7 @@ class RealTimeReplay:
         why = f"The recording {self._recording.path.name} has ended."
         try:
             for item in self._items:
-                due = began + (item.t if isinstance(item, Marker) else ready(item))
+                due = began + ready(item)
                 if self._stop.wait(max(0.0, due - self._clock.now())):
                     return
                 self._hand_over(replace(item, t=began + item.t), sink)

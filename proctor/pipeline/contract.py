@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from proctor.pipeline.detector import Context, Detector, Plugin, Sample
+from proctor.pipeline.detector import Context, Detector, HearsMarkers, Plugin, Sample
 from proctor.pipeline.runner import Station
-from proctor.types import AudioChunk, Frame, Image, Observation
+from proctor.types import AudioChunk, Frame, Image, Marker, Observation
 
 RATE = 16_000
 # One look may take this long on a slow machine before a live exam would suffer (s).
@@ -26,6 +26,8 @@ def check(plugin: Plugin, models: Mapping[str, Path]) -> list[str]:
     problems: list[str] = []
     for name, samples in _series(plugin):
         problems += [f"{name}: {problem}" for problem in _run(plugin, detector, samples)]
+        if isinstance(detector, HearsMarkers):
+            problems += [f"markers after {name}: {problem}" for problem in _hear(plugin, detector)]
         try:
             detector.reset()
         except Exception as error:
@@ -56,6 +58,38 @@ def _run(plugin: Plugin, detector: Detector, samples: Iterator[Sample]) -> list[
     if missing:
         problems.append(f"it never said anything about {', '.join(sorted(missing))}")
     return problems
+
+
+def _hear(plugin: Plugin, detector: Detector) -> list[str]:
+    """Problems with what it answers to milestones, known and unknown, sound and odd, at any time."""
+    problems: list[str] = []
+    station = Station(plugin, detector)
+    for marker in _markers():
+        told = dict(marker.data)
+        answers = station.mark(marker)
+        problems += _judge(plugin, station, [a for a in answers if isinstance(a, Observation)])
+        if dict(marker.data) != told:
+            problems.append("it changed the marker it was given")
+        station.failures = 0
+    return problems
+
+
+def _markers() -> Iterator[Marker]:
+    begun = {"x": 0.5, "y": 0.5, "seconds": 2.0}
+    for data in ({"id": "q1"}, {}, {"id": None}, {"id": "q" * 5000, "more": [1, {"x": 2}]}):
+        for kind in ("question.shown", "answer.submitted", "answer.submitted"):
+            yield Marker(61.0, kind, data)
+    # An end before a beginning, points outside a calibration, senses that are not there.
+    for what in ("gaze", "light", "voice", "smell", None):
+        yield Marker(62.0, "calibration.end", {"what": what})
+        yield Marker(62.0, "calibration.point", begun)
+        yield Marker(62.0, "calibration.begin", {"what": what})
+        yield Marker(62.0, "calibration.point", {"x": "left", "y": None})
+        yield Marker(62.5, "calibration.end", {"what": what})
+        yield Marker(62.5, "calibration.begin", {})
+        yield Marker(62.5, "calibration.end", {})
+    for kind in ("break.start", "device.lost", "of.a_later_version", ""):
+        yield Marker(-1.0, kind, {"device": "camera"})
 
 
 def _judge(plugin: Plugin, station: Station, answers: list[Observation]) -> list[str]:

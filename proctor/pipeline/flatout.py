@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
-from proctor.pipeline.detector import Sample
+from proctor.pipeline.detector import Said, Sample
 from proctor.pipeline.runner import Lane, Station
 from proctor.types import AudioChunk, Frame, Marker, Observation
 
@@ -23,7 +23,7 @@ TICK_S = 0.5
 DEPTH = 3
 HANG_S = 30.0
 
-Job = tuple[Sequence[Sample], "Future[list[Observation]]"]
+Job = tuple[Sequence[Sample | Marker], "Future[list[Said]]"]
 
 
 class _Worker:
@@ -42,8 +42,8 @@ class _Worker:
         )
         self._thread.start()
 
-    def submit(self, samples: Sequence[Sample]) -> Future[list[Observation]]:
-        future: Future[list[Observation]] = Future()
+    def submit(self, samples: Sequence[Sample | Marker]) -> Future[list[Said]]:
+        future: Future[list[Said]] = Future()
         self._jobs.put((samples, future))
         return future
 
@@ -59,9 +59,9 @@ class _Worker:
 def _work(lane: Lane, jobs: queue.SimpleQueue[Job | None]) -> None:
     while (job := jobs.get()) is not None:
         samples, future = job
-        answers: list[Observation] = []
+        answers: list[Said] = []
         for sample in samples:
-            answers += lane.process(sample)
+            answers += lane.mark(sample) if isinstance(sample, Marker) else lane.process(sample)
         try:
             future.set_result(answers)
         except InvalidStateError:
@@ -72,8 +72,8 @@ class FlatOut:
     """Drives lanes from an iterator of samples.
 
     ``on_media`` gets every sample in order (to be kept in the ring), ``on_observations`` the
-    sorted observations up to a time that every lane has reached, ``on_marker`` neutral events, and
-    ``on_lost`` a detector that was given up.
+    sorted observations up to a time that every lane has reached, ``on_marker`` neutral events (also
+    what detectors answer to them), and ``on_lost`` a detector that was given up.
     """
 
     def __init__(
@@ -92,24 +92,24 @@ class FlatOut:
         self._on_marker = on_marker
         self._on_lost = on_lost
         self._hang_s = hang_s
-        self._air: deque[tuple[float, list[tuple[_Worker, Future[list[Observation]]]]]] = deque()
+        self._air: deque[tuple[float, list[tuple[_Worker, Future[list[Said]]]]]] = deque()
 
     def run(self, samples: Iterable[Frame | AudioChunk | Marker]) -> float:
         """Work through ``samples``; returns the time at which they ended (s)."""
         end = 0.0
-        tick: list[Sample] = []
+        tick: list[Sample | Marker] = []
         tick_end = TICK_S
         try:
             for sample in samples:
                 if isinstance(sample, Marker):
                     self._on_marker(sample)
-                    continue
                 if sample.t >= tick_end:
                     self._submit(tick_end, tick)
                     tick = []
                     tick_end = (sample.t // TICK_S + 1) * TICK_S
                 tick.append(sample)
-                end = max(end, sample.end if isinstance(sample, AudioChunk) else sample.t)
+                if not isinstance(sample, Marker):
+                    end = max(end, sample.end if isinstance(sample, AudioChunk) else sample.t)
             self._submit(max(end, tick_end - TICK_S), tick)
             while self._air:
                 self._land()
@@ -118,30 +118,32 @@ class FlatOut:
                 worker.stop()
         return end
 
-    def _submit(self, until: float, tick: Sequence[Sample]) -> None:
+    def _submit(self, until: float, tick: Sequence[Sample | Marker]) -> None:
         flights = []
         for worker in self._workers:
             wanted = Frame if worker.lane.takes == "frame" else AudioChunk
-            mine = [s for s in tick if isinstance(s, wanted)]
+            mine = [s for s in tick if isinstance(s, (wanted, Marker))]
             if mine:
                 flights.append((worker, worker.submit(mine)))
         self._air.append((until, flights))
         for sample in tick:
-            self._on_media(sample)
+            if not isinstance(sample, Marker):
+                self._on_media(sample)
         while len(self._air) >= DEPTH:
             self._land()
 
     def _land(self) -> None:
         until, flights = self._air.popleft()
-        answers: list[Observation] = []
+        said: list[Said] = []
         for worker, future in flights:
-            answers += self._wait(worker, future, until)
+            said += self._wait(worker, future, until)
+        for marker in (s for s in said if isinstance(s, Marker)):
+            self._on_marker(marker)
+        answers = [s for s in said if isinstance(s, Observation)]
         answers.sort(key=lambda o: (o.t, o.kind))
         self._on_observations(until, answers)
 
-    def _wait(
-        self, worker: _Worker, future: Future[list[Observation]], until: float
-    ) -> list[Observation]:
+    def _wait(self, worker: _Worker, future: Future[list[Said]], until: float) -> list[Said]:
         while True:
             try:
                 return future.result(timeout=self._hang_s)
@@ -154,8 +156,8 @@ class FlatOut:
                 for waiting in [future, *self._waiting(worker)]:
                     if not waiting.done():
                         waiting.set_result([])
-                return stuck.unknown(until, stuck.lost)
+                return [*stuck.unknown(until, stuck.lost)]
 
-    def _waiting(self, worker: _Worker) -> list[Future[list[Observation]]]:
+    def _waiting(self, worker: _Worker) -> list[Future[list[Said]]]:
         """Jobs in the air that a replaced thread will never do."""
         return [f for _, flights in self._air for w, f in flights if w is worker]

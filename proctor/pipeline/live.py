@@ -11,11 +11,12 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from proctor.capture.slot import Slot
 from proctor.clock import SessionClock
-from proctor.pipeline.detector import Sample
+from proctor.pipeline.detector import Said, Sample
 from proctor.pipeline.runner import Lane, Station
 from proctor.types import AudioChunk, Frame, Marker, Observation
 
@@ -27,6 +28,8 @@ WATCH_S = 0.5
 MAX_WAITING_FRAMES = 50
 # A minute of audio may wait for its lane before the oldest is given up and marked as a gap.
 MAX_WAITING_CHUNKS = 600
+# Milestones that may wait for a lane; a page that posts more a quarter of a second is not heard.
+MAX_WAITING_MARKERS = 100
 # The detectors together may keep this share of all cores busy before the costliest is slowed down.
 MAX_LOAD = 0.7
 SLOWDOWN = 1.5
@@ -46,6 +49,9 @@ class Live:
         self._slot: Slot[Frame] = Slot()
         self._audio: queue.Queue[AudioChunk] = queue.Queue(MAX_WAITING_CHUNKS)
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._milestones: dict[str, deque[Marker]] = {
+            lane.name: deque(maxlen=MAX_WAITING_MARKERS) for lane in lanes
+        }
         self._waiting = 0
         self._waiting_lock = threading.Lock()
         self._lost_audio_s = 0.0
@@ -80,6 +86,9 @@ class Live:
         self._inbox.put(chunk)
 
     def event(self, marker: Marker) -> None:
+        """A milestone: for the journal, and for every lane's detectors in order of time."""
+        for waiting in self._milestones.values():
+            waiting.append(marker)
         self._inbox.put(marker)
 
     # What the session calls.
@@ -163,6 +172,7 @@ class Live:
         serial = 0
         while self._mine(lane):
             newest = self._slot.newest(serial, timeout=0.25)
+            self._tell(lane, None if newest is None else newest[1].t)
             if newest is None:
                 continue
             serial, frame = newest
@@ -178,11 +188,25 @@ class Live:
             try:
                 chunk = self._audio.get(timeout=0.25)
             except queue.Empty:
+                self._tell(lane, None)
                 continue
+            self._tell(lane, chunk.t)
             self._say(lane, chunk.end, lane.process(chunk))
 
-    def _say(self, lane: Lane, t: float, answers: Sequence[Observation]) -> None:
-        if answers and self._mine(lane):
+    def _tell(self, lane: Lane, upto: float | None) -> None:
+        """Tell the lane's detectors of the milestones up to a sample's time, or of all that wait."""
+        waiting = self._milestones[lane.name]
+        while waiting and (upto is None or waiting[0].t <= upto):
+            marker = waiting.popleft()
+            self._say(lane, marker.t, lane.mark(marker))
+
+    def _say(self, lane: Lane, t: float, said: Sequence[Said]) -> None:
+        if not self._mine(lane):
+            return
+        for marker in (s for s in said if isinstance(s, Marker)):
+            self._inbox.put(marker)
+        answers = [s for s in said if isinstance(s, Observation)]
+        if answers:
             self._inbox.put((t, answers))
 
     def _watch(self) -> None:

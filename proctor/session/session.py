@@ -13,6 +13,7 @@ from policies.consent import Answers, Grant, issue
 from policies.engine import ConsentState, lawful
 from policies.schema import PurposeName
 from policies.sign import PAYLOAD_TYPE, envelope
+from proctor.capture.milestones import checked
 from proctor.capture.replay import Recording
 from proctor.clock import SessionClock
 from proctor.errors import InputError
@@ -21,7 +22,7 @@ from proctor.evidence.journal import SOURCE
 from proctor.evidence.keys import demo_recipient, local_signing_key
 from proctor.evidence.seal import check_recipient
 from proctor.evidence.words import BY_ARRANGEMENT
-from proctor.pipeline.detector import Sample
+from proctor.pipeline.detector import CALIBRATED, Sample
 from proctor.pipeline.flatout import FlatOut
 from proctor.pipeline.live import Live
 from proctor.pipeline.rules import FlagEvent
@@ -192,6 +193,10 @@ class Session:
         )
         self._earlier = earlier
         self._ended = False
+        self._running: Live | None = None
+        self._on_notice = on_notice or (lambda sentence: None)
+        # How each calibration went, by what was calibrated: numbers and sentences only.
+        self.calibrated: dict[str, Mapping[str, Any]] = {}
 
     def __enter__(self) -> Session:
         return self
@@ -247,6 +252,18 @@ class Session:
         """End the break; see :meth:`Interventions.resume`."""
         self.interventions.resume()
 
+    def mark(self, kind: str, data: Mapping[str, Any]) -> None:
+        """A milestone of the exam page or of a calibration, at this moment; from any thread.
+
+        It is journalled, and told to the detectors in order of time. Raises :class:`InputError` when
+        it is none that may come from outside, or no live exam is running.
+        """
+        told = checked(kind, data)
+        live = self._running
+        if live is None:
+            raise InputError("No live exam is running, so there is nothing to mark.")
+        live.event(Marker(self.clock.now(), kind, told))
+
     # Runs.
 
     def replay(self, recording: Recording, on_progress: OnProgress | None = None) -> Summary:
@@ -264,7 +281,7 @@ class Session:
             [lane for lane in self._lanes if lane.takes not in {takes for takes, _ in missing}],
             on_media=self._timed("clips", self.recorder.media),
             on_observations=self._observe(on_progress),
-            on_marker=self.recorder.marker,
+            on_marker=self._marked,
             on_lost=self.recorder.lost,
         )
         end = driver.run(self._timed_samples(samples))
@@ -286,19 +303,21 @@ class Session:
         capture = Capture(sources, live, self.desk.capturing)
         self._begin(kind, [], capture)
         live.start()
+        self._running = live
         try:
             if not self.desk.state.on_break:
                 capture.open()
             while not until(self.clock.now()) and not capture.over:
                 self.interventions.attend()
                 self.interventions.watch_breaks(self.clock.now())
-                self._pump(live, self.recorder.marker, on_progress, PUMP_S)
+                self._pump(live, self._marked, on_progress, PUMP_S)
         finally:
+            self._running = None
             capture.close()
             self.interventions.attend()
             self.interventions.capture = None
             end = self.clock.now()
-            while self._pump(live, self.recorder.marker, on_progress, PUMP_S):
+            while self._pump(live, self._marked, on_progress, PUMP_S):
                 pass
             live.stop()
         if self.desk.state.on_break:
@@ -321,6 +340,13 @@ class Session:
         )
 
     # Inside.
+
+    def _marked(self, marker: Marker) -> None:
+        """A milestone goes into the journal; how a calibration went is told to the student too."""
+        self.recorder.marker(marker)
+        if marker.kind == CALIBRATED:
+            self.calibrated[str(marker.data.get("what", ""))] = marker.data
+            self._on_notice(str(marker.data.get("sentence", "")))
 
     def _wall(self, t: float) -> datetime:
         return self.clock.wall(t)
