@@ -267,3 +267,8 @@ STAKES: Mapping[str, str] = {
 def short_key(key: str) -> str:
     """A public key cut to what two people compare on the phone: its first and last characters."""
     return key if len(key) <= 24 else f"{key[:12]}…{key[-6:]}"
+
+# What is typed in a terminal to answer a question; the first letter will do.
+ACCEPT, DECLINE = mark("accept"), mark("decline")
+WHICH = mark("{accept} or {decline}?")
+PLEASE = mark("Please type {accept} or {decline}.")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,26 +103,35 @@ def read_answers(plan: Plan, how: str, lang: str) -> Answers:
                 "with the student's answers, or --consent all for a recording whose people agreed."
             )
         print(f"{plan.policy.institution}: {plan.policy.exam}", file=sys.stderr)
-        return consent.ask(plan.policy, _yes_or_no, language)
+        return consent.ask(plan.policy, partial(_yes_or_no, language), language)
     try:
         return replace(consent.from_file(plan.policy, Path(how)), language=language)
     except PolicyError as error:
         raise InputError(str(error)) from error
 
 
-def _yes_or_no(question: str) -> bool:
+def _yes_or_no(language: str, question: str) -> bool:
+    """The answer typed in words of ``language``, or in English ones, which always count."""
+    from policies.texts import texts
+    from policies.texts.words import ACCEPT, DECLINE, PLEASE, WHICH
+
+    t = texts(language)
+    words = {"accept": t.say(ACCEPT), "decline": t.say(DECLINE)}
+    yes = {words["accept"], words["accept"][0], "accept", "a", "yes", "y"}
+    no = {words["decline"], words["decline"][0], "decline", "d", "no", "n"}
     print(f"\n{question}", file=sys.stderr)
     while True:
-        print("  accept or decline? ", end="", file=sys.stderr, flush=True)
+        print(f"  {t.say(WHICH, **words)} ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()
         if not line:
             raise InputError("The questions were not answered, so nothing was started.")
         answer = line.strip().lower()
-        if answer in ("accept", "a", "yes", "y"):
+        # A word that means both, as a first letter may, means nothing.
+        if answer in yes - no:
             return True
-        if answer in ("decline", "d", "no", "n"):
+        if answer in no - yes:
             return False
-        print("  Please type accept or decline.", file=sys.stderr)
+        print(f"  {t.say(PLEASE, **words)}", file=sys.stderr)
 
 
 def clock_text(t: float) -> str:

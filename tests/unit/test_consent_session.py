@@ -355,8 +355,8 @@ def test_R4_a_second_room_scan_is_asked_about_again(world, tmp_path):
             session.answer("room_scan", True)
         second = session.answer("room_scan", True, asked=ASKED)
         asked = of(tmp_path / "case", "consent.granted")
-        assert [record["data"].get("asked_by") for record in asked] == [None, ASKED.by]
-        assert asked[1]["data"]["reason"] == ASKED.reason
+        assert [data.get("asked_by") for data in asked] == [None, ASKED.by]
+        assert asked[1]["reason"] == ASKED.reason
         assert second.live
         assert not first.live
         assert first.record != second.record

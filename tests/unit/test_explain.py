@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -198,6 +199,19 @@ def test_C1_the_terminal_asks_in_the_language_asked_for(full):  # noqa: N802
     assert "¿Puede este examen usar tu micrófono?" in put[1]
     assert "Si dices que no, tienes esto a cambio: ALT-MICROPHONE" in put[1]
     assert "Si te opones, tienes esto a cambio: ALT-CAMERA" in put[0]
+
+
+def test_C1_the_answer_is_typed_in_the_same_language(capsys, monkeypatch):  # noqa: N802
+    from proctor.cli.running import _yes_or_no
+
+    # "a" could be either word in German, so it is neither; English words always count.
+    monkeypatch.setattr("sys.stdin", io.StringIO("a\nablehnen\nannehmen\nyes\n"))
+    assert _yes_or_no("de", "Darf das sein?") is False
+    asked = capsys.readouterr().err
+    assert asked.count("annehmen oder ablehnen?") == 2
+    assert "Bitte annehmen oder ablehnen eingeben." in asked
+    assert _yes_or_no("de", "Darf das sein?") is True
+    assert _yes_or_no("de", "Darf das sein?") is True
 
 
 def test_C1_an_unknown_language_stops_before_anything_is_asked(capsys, tmp_path):  # noqa: N802
