@@ -124,11 +124,13 @@ def _room(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
 
 
 def _keys(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
+    spare_before, spare_after = _spare(old), _spare(new)
     for purpose, before, after in (
         ("clips", old.recipients, new.recipients),
+        ("escrow", spare_before, spare_after),
         ("room_scan", old.room_scan.recipients, new.room_scan.recipients),
     ):
-        if purpose not in new.purposes:
+        if (purpose if purpose != "escrow" else "clips") not in new.purposes:
             continue  # nothing is locked any more, so it does not matter who could open it
         added, gone = SWITCHES[f"keys.{purpose}"]
         for key in after:
@@ -137,6 +139,21 @@ def _keys(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
         for key in before:
             if key not in after:
                 yield Change(RECIPIENT, "less", t.say(gone, key=short_key(key)))
+    was, now = old.escrow, new.escrow
+    if "clips" not in new.purposes or not (spare_before and spare_before == spare_after):
+        return
+    if (was.threshold, set(was.holders)) != (now.threshold, set(now.holders)):
+        yield Change(
+            RECIPIENT,
+            "other",
+            t.say("Other people, or another number of them, hold the spare key to your clips."),
+            t.say("{n} of {all} people", n=was.threshold, all=len(was.holders)),
+            t.say("{n} of {all} people", n=now.threshold, all=len(now.holders)),
+        )
+
+
+def _spare(policy: Policy) -> tuple[str, ...]:
+    return (policy.escrow.recipient,) if policy.escrow.recipient else ()
 
 
 def _kept(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:

@@ -122,6 +122,11 @@ def _recipients(policy: Policy) -> str:
     lines = []
     if "clips" in policy.purposes:
         lines.append(f"clips: {_keys(policy.recipients)}")
+        if policy.escrow.recipient:
+            lines.append(
+                f"clips, by a spare key: {policy.escrow.threshold} of {len(policy.escrow.holders)} holders "
+                f"together ({short_key(policy.escrow.recipient)})"
+            )
     if "room_scan" in policy.purposes:
         lines.append(f"room scans: {_keys(policy.room_scan.recipients)}")
     lines.append("flags and journal: the people who review")

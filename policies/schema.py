@@ -29,6 +29,10 @@ MAX_MIN_DURATION_S = 60.0
 MAX_ROOM_SCAN_S = 60.0
 MAX_ROOM_SCAN_RETENTION_DAYS = 30
 MAX_IDENTITY_RETENTION_DAYS = 30
+# For k of n holders there is a nested file for each choice of k: 126 for 4 or 5 of 9.
+MAX_ESCROW_HOLDERS = 9
+# One holder alone would be a recipient whom nobody named.
+MIN_ESCROW_THRESHOLD = 2
 # A version is counted by hand; a larger number is a mistake, and none could ever follow it.
 MAX_VERSION = 1_000_000
 # Years a policy can name; outside, arithmetic with time zones leaves the calendar.
@@ -78,6 +82,14 @@ AgeRecipient = Annotated[
     Field(
         pattern=r"^age1[02-9ac-hj-np-z]{58}$",
         description="An age X25519 public key, as printed by `proctor keys new`.",
+    ),
+]
+
+MaybeRecipient = Annotated[
+    str,
+    Field(
+        pattern=r"^(age1[02-9ac-hj-np-z]{58})?$",
+        description="An age X25519 public key, or nothing.",
     ),
 ]
 
@@ -281,6 +293,41 @@ class RoomScan(Part):
         return self
 
 
+class Escrow(Part):
+    """A spare key to the clips that no person has: so many of its holders must act together."""
+
+    recipient: MaybeRecipient = Field(
+        "",
+        title="Spare key",
+        description="Public key of the escrow that `proctor keys escrow new` makes. Empty: there is none.",
+    )
+    threshold: int = Field(
+        MIN_ESCROW_THRESHOLD,
+        ge=MIN_ESCROW_THRESHOLD,
+        le=MAX_ESCROW_HOLDERS,
+        title="Holders needed",
+        description="How many holders must act together to open a clip with the spare key.",
+    )
+    holders: tuple[AgeRecipient, ...] = Field(
+        (),
+        max_length=MAX_ESCROW_HOLDERS,
+        title="Holders",
+        description="Public keys of the people who hold the escrow; none opens a clip by itself.",
+    )
+
+    @model_validator(mode="after")
+    def _held(self) -> Escrow:
+        if bool(self.recipient) != bool(self.holders):
+            raise ValueError("recipient and holders go together: give both, or neither")
+        if len(set(self.holders)) != len(self.holders):
+            raise ValueError("holders: one stands there twice, and two people need two keys")
+        if self.holders and self.threshold > len(self.holders):
+            raise ValueError(f"threshold asks for {self.threshold} of {len(self.holders)} holders")
+        if self.recipient in self.holders:
+            raise ValueError("recipient is one of the holders, who could open every clip alone")
+        return self
+
+
 class Breaks(Part):
     """When the student may stop capture. A break is a neutral milestone, never a flag."""
 
@@ -465,6 +512,11 @@ class Policy(Part):
         title="Who can open clips",
         description="Who can open clips. Empty: keys are given when the exam starts.",
     )
+    escrow: Escrow = Field(
+        Escrow(),
+        title="Escrow",
+        description="A spare key to clips that several people can only use together.",
+    )
     show_flags: Literal["live", "at_end"] = Field(
         "live",
         title="Student sees flags",
@@ -511,6 +563,8 @@ class Policy(Part):
             raise ValueError("purpose identity_retention needs identity beside it")
         if (self.retention.research_days > 0) != ("research" in self.purposes):
             raise ValueError("retention.research_days and the purpose research go together")
+        if self.escrow.recipient in {*self.recipients, *self.room_scan.recipients}:
+            raise ValueError("escrow.recipient is among the recipients, who could open it alone")
         for name in ("not_before", "expires"):
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is None:

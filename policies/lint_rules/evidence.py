@@ -28,10 +28,11 @@ def _nobody(view: View) -> Iterable[Hit]:
     "one recipient only",
     "If that one key is lost or its holder ill, nobody can look, and flags expire unseen.",
     BASE + "; POLICY O2",
-    "Name a second recipient.",
+    "Name a second recipient, or an escrow (`proctor keys escrow new`).",
 )
 def _one(view: View) -> Iterable[Hit]:
-    if view.real and view.asks("clips") and len(view.policy.recipients) == 1:
+    alone = len(view.policy.recipients) == 1 and not view.policy.escrow.recipient
+    if view.real and view.asks("clips") and alone:
         yield Hit(("recipients",), "A single key opens every clip.")
 
 
@@ -59,6 +60,8 @@ def _twice(view: View) -> Iterable[Hit]:
 def _nothing_to_open(view: View) -> Iterable[Hit]:
     if view.policy.recipients and not view.asks("clips"):
         yield Hit(("recipients",), "Recipients are named, yet no clips are recorded.")
+    if view.policy.escrow.recipient and not view.asks("clips"):
+        yield Hit(("escrow",), "An escrow is named, yet no clips are recorded.")
 
 
 @_pack.warning(
@@ -95,6 +98,19 @@ def _practice(view: View) -> Iterable[Hit]:
     # With recipients written in, somebody else gets to see them; without, they stay a demonstration.
     if not (view.real or view.asks("research")) and view.asks("clips") and view.policy.recipients:
         yield Hit(("purposes", "clips"), "A practice exam sends clips to others.")
+
+
+@_pack.warning(
+    "a spare key that one reviewer can nearly use alone",
+    "Whoever holds a part of the spare key and reviews as well needs few others to open clips unseen.",
+    BASE,
+    "Give the parts of the spare key to people who do not review, or raise escrow.threshold.",
+)
+def _near_spare(view: View) -> Iterable[Hit]:
+    escrow = view.policy.escrow
+    both = set(escrow.holders) & {*view.policy.recipients, *view.policy.room_scan.recipients}
+    if len(both) >= escrow.threshold - 1 and both:
+        yield Hit(("escrow", "holders"), f"{len(both)} of its holders open clips already.")
 
 
 RULES = _pack.rules

@@ -192,6 +192,10 @@ SWITCHES: Mapping[str, tuple[str, str]] = {
         mark("One more key can open the film of your room: {key}."),
         mark("This key can no longer open the film of your room: {key}."),
     ),
+    "keys.escrow": (
+        mark("There is now a spare key to your clips, for people who act together: {key}."),
+        mark("This spare key to your clips is gone: {key}."),
+    ),
     "required": (
         mark("The exam can only start if this part works: “{part}”."),
         mark("The exam can now also start without this part: “{part}”."),

@@ -203,6 +203,15 @@ def access(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
             )
         else:
             yield Item(t.say("The keys for your clips are set when the exam starts."))
+        if policy.escrow.recipient:
+            yield Item(
+                t.say(
+                    "There is a spare key: {key}. {n} of {all} people must act together to use it.",
+                    key=short_key(policy.escrow.recipient),
+                    n=policy.escrow.threshold,
+                    all=len(policy.escrow.holders),
+                )
+            )
         yield Item(t.say("A clip can only be opened with such a key."))
         yield Item(t.say("You can see who opened your clips, and when."))
     else:

@@ -83,6 +83,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run_erase(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
+    from policies.texts.erased import language_of
     from proctor.errors import CheckFailed, InputError
     from proctor.evidence import retention
     from proctor.evidence.case import Case
@@ -114,7 +115,8 @@ def run_erase(arguments: argparse.Namespace) -> int:
     if not due:
         print("Nothing is due; nothing was erased.")
         return 0
-    notice = retention.notice(policy, due, now)
+    lang = language_of(view.consent.get("language"), policy)
+    notice = retention.notice(policy, due, now, lang)
     if arguments.notice:
         with said_plainly(f"the notice {arguments.notice}"):
             write_new(arguments.notice, notice.encode("utf-8"))

@@ -27,6 +27,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="a key that signs policies, protected by a passphrase (proctor policy sign)",
     )
+    new.add_argument(
+        "--passphrase",
+        action="store_true",
+        help="protect the key by a passphrase, as `age -p` does; the age tools ask for it as well",
+    )
     passphrase.add_option(new)
     new.set_defaults(run=run_new)
 
@@ -39,11 +44,27 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run_new(arguments: argparse.Namespace) -> int:
     if arguments.signing:
         return _new_signing(arguments)
-    from proctor.evidence.keys import new_identity
+    from proctor.evidence.keys import SUFFIX, check_name, keys_dir, new_identity
 
-    made = new_identity(arguments.name, arguments.dir)
+    secret = ""
+    if arguments.passphrase or arguments.passphrase_file:
+        check_name(arguments.name)
+        path = (arguments.dir or keys_dir()) / f"{arguments.name}{SUFFIX}"
+        secret = passphrase.asker(arguments.passphrase_file, twice=True)(path)
+        if not secret:
+            from proctor.errors import InputError
+
+            raise InputError("The passphrase is empty, so no key was made.")
+    made = new_identity(arguments.name, arguments.dir, secret)
     print(f"public key: {made.recipient}")
-    print(f"secret key: {made.path} (whoever has this file can open the clips; keep a copy safe)")
+    if made.protected:
+        print(
+            f"secret key: {made.path} (opens clips, with its passphrase; keep a copy of both safe)"
+        )
+    else:
+        print(
+            f"secret key: {made.path} (whoever has this file can open the clips; keep a copy safe)"
+        )
     return 0
 
 
@@ -70,9 +91,11 @@ def run_list(arguments: argparse.Namespace) -> int:
     opening, signing = list_identities(arguments.dir), list_signing_keys(arguments.dir)
     for key in opening:
         if arguments.json:
-            print(json.dumps({"name": key.name, "recipient": key.recipient, "file": str(key.path)}))
+            listed = {"name": key.name, "recipient": key.recipient, "file": str(key.path)}
+            print(json.dumps({**listed, "passphrase": key.protected}))
         else:
-            print(f"{key.name:<16} {key.recipient}  {key.path}")
+            note = " (passphrase)" if key.protected else ""
+            print(f"{key.name:<16} {key.recipient}  {key.path}{note}")
     for signer in signing:
         if arguments.json:
             found = {"name": signer.name, "signs_as": signer.public, "file": str(signer.path)}

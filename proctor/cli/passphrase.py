@@ -1,4 +1,4 @@
-"""Asking for the passphrase of a signing key: on the terminal, or from a file that a script names."""
+"""Asking for the passphrase of a key: on the terminal, or from a file that a script names."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
-from policies.schema import Policy
+from policies.schema import Language, Policy
+from policies.texts import erased as texts
 from proctor.evidence import layout
 from proctor.evidence.erasure import is_room_scan
 from proctor.evidence.hold import Hold
@@ -20,7 +20,7 @@ from proctor.evidence.tombstone import WHOLE
 from proctor.evidence.untrusted import moment
 from proctor.evidence.view import CaseView
 
-Class = Literal["clips", "room_scan", "identity", "journal", "decisions", "research"]
+Class = texts.Erasable
 # Classes whose things are sealed files of a flag.
 SEALED = ("clips", "room_scan")
 ERASED_BEFORE = "It was erased before, and came back from a backup or was not yet written down."
@@ -75,15 +75,7 @@ def due(cases: Iterable[Kept], policy: Policy, now: datetime) -> list[Due]:
 
 def deadline(case: Kept, item: Item, policy: Policy) -> Due:
     """When, why and by which rule ``item`` has to go, holds aside."""
-    keep = policy.retention
-    days = {
-        "clips": keep.clips_days,
-        "room_scan": keep.room_scan_days,
-        "identity": keep.identity_days,
-        "journal": keep.journal_days,
-        "decisions": keep.decisions_days,
-        "research": keep.research_days,
-    }[item.kind]
+    days = days_of(item.kind, policy)
     window = policy.review.window_days
     if item.name in case.erased:
         return Due(case.attempt, item, item.since or _NEVER, ERASED_BEFORE, "T2")
@@ -94,6 +86,19 @@ def deadline(case: Kept, item: Item, policy: Policy) -> Due:
     rule = "T3" if item.kind == "identity" else "T1"
     why = KEPT_LONG_ENOUGH.format(days=days)
     return Due(case.attempt, item, _after(item.since, days), why, rule)
+
+
+def days_of(kind: Class, policy: Policy) -> int:
+    """For how many days ``policy`` lets a class of data be kept."""
+    keep = policy.retention
+    return {
+        "clips": keep.clips_days,
+        "room_scan": keep.room_scan_days,
+        "identity": keep.identity_days,
+        "journal": keep.journal_days,
+        "decisions": keep.decisions_days,
+        "research": keep.research_days,
+    }[kind]
 
 
 def held(case: Kept, item: Item, now: datetime) -> Hold | None:
@@ -175,33 +180,19 @@ def kept(view: CaseView, files: Collection[str], holds: Iterable[Hold] = ()) -> 
     )
 
 
-def notice(policy: Policy, erased: Iterable[Due], when: datetime) -> str:
-    """What the student is told once things were erased (rule T2): what, when, why, and whom to ask."""
-    lines = [
-        f"{policy.institution} has erased data of your exam '{policy.id}'.",
-        "",
-        f"When: {when.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-    ]
-    for one in erased:
-        what = (
-            "The recording of what happened (the journal), and with it the whole case"
-            if one.item.kind == "journal"
-            else f"The {_WORDS[one.item.kind]} '{one.item.name}'"
-        )
-        lines.append(f"- {what}. {one.why}")
-    lines += [
-        "",
-        "First the keys inside each file were destroyed, then the file. It cannot be opened again, by "
-        "you or by anyone else.",
-        f"Questions: {policy.contact}",
-    ]
-    return "\n".join(lines) + "\n"
+def notice(policy: Policy, erased: Iterable[Due], when: datetime, lang: Language = "en") -> str:
+    """What the student is told in ``lang`` once things were erased (rule T2)."""
+    return texts.notice(policy, [_told(one, policy) for one in erased], when, lang)
 
 
-_WORDS = {
-    "clips": "clip",
-    "room_scan": "room scan",
-    "identity": "identity data",
-    "decisions": "decision",
-    "research": "research copy",
-}
+def _told(one: Due, policy: Policy) -> texts.Erased:
+    kind, name = one.item.kind, one.item.name
+    if one.rule == "request":
+        return texts.Erased(kind, name, "asked", words=one.why)
+    if one.rule == "C4":
+        return texts.Erased(kind, name, "withdrawn")
+    if one.rule == "O2":
+        return texts.Erased(kind, name, "unreviewed", policy.review.window_days)
+    if one.why in (ERASED_BEFORE, WITH_ITS_JOURNAL):
+        return texts.Erased(kind, name, "again" if one.why == ERASED_BEFORE else "journal")
+    return texts.Erased(kind, name, "kept", days_of(kind, policy))

@@ -19,12 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from policies.root import public_text
 from proctor.errors import InputError, MissingError
 from proctor.evidence.disk import said_plainly, write_new, write_secret
-from proctor.evidence.keys import check_name, keys_dir, read_secret
+from proctor.evidence.keys import check_name, check_passphrase, keys_dir, read_secret
 
 PRIVATE, PUBLIC = ".pem", ".pub"
-# NIST SP 800-63B-4, 3.1.1.2: a password that is the only factor has at least 15 characters. Here it
-# is: whoever has the file can try passphrases, and PKCS #8 as OpenSSL writes it hashes 2048 times.
-MIN_PASSPHRASE = 15
 ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
@@ -45,11 +42,7 @@ def new_signing_key(name: str, passphrase: str, folder: Path | None = None) -> S
     :class:`MissingError` when the folder cannot be written.
     """
     check_name(name)
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise InputError(
-            f"The passphrase needs at least {MIN_PASSPHRASE} characters: whoever gets hold of the key "
-            f"file can try as many as they like. A few unrelated words make a good one."
-        )
+    check_passphrase(passphrase)
     folder = folder or keys_dir()
     path, public_path = folder / f"{name}{PRIVATE}", folder / f"{name}{PUBLIC}"
     if path.exists() or public_path.exists():

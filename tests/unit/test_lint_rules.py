@@ -25,6 +25,8 @@ KEYS = {
     "@ben": "age14mxgnn9f8fj8nztlq6mu4fdzn7vrd60mcfvw94yxk65adhzpg9yss5lscc",
     "@cleo": "age1zr574sltw0fc670vlgzphyj074l4k69lz70q5s26a5u05pwcq9uq9zjv3w",
     "@dora": "age1w68cw6lavzmq3h3ztzmy5jpr8lldwu9gkwjclczd0qcqax4audeqjx8wz4",
+    "@emil": "age1h4zw3uujm7tan92jtpz9dcn9mp552n4xk7j9p5zsycgrjwkzfe9qwxt8rc",
+    "@spare": "age1yeadjq3r96ruzcnawg2r2c44l805qxsztrnpe9wzsd2qhdaq5gtsxa7a5m",
 }
 ELSEWHERE = "You sit the exam in our library, or at home with a live human and no scan."
 # What `scan = {…}` in an example stands for: a scan that is offered as it should be.
@@ -61,7 +63,7 @@ def _keys(value: Any) -> Any:
         return {k: _keys(v) for k, v in value.items()}
     if isinstance(value, list):
         return tuple(KEYS.get(v, v) for v in value)
-    return value
+    return KEYS.get(value, value) if isinstance(value, str) else value
 
 
 def _policy(change: dict[str, Any]) -> Policy:
