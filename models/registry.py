@@ -86,8 +86,14 @@ def _is_good(entry: Model | Sample, path: Path) -> bool:
     if digest == entry.sha256:
         return True
     if isinstance(entry, Model) and entry.made_from:
-        return made.is_ours(path, digest, _model(entry.made_from).sha256)
+        return made.is_ours(path, digest, _made_of(entry))
     return False
+
+
+def _made_of(entry: Model) -> str:
+    """The pinned hashes of the files that a network is made of, as its stamp has them."""
+    names = [name for name in (entry.made_from, entry.made_with) if name]
+    return "+".join(_model(name).sha256 for name in names)
 
 
 def _find(entry: Model | Sample) -> Path | None:
@@ -244,8 +250,8 @@ def _settle(part: Path, file: Path) -> None:
 def _make(entry: Model, place: Path, refusals: list[str], progress: Progress) -> Path:
     """Makes the network from its official weights: by its recipe, or in the export environment."""
     if entry.recipe:
-        weights = install(entry.made_from, progress)
-        return made.by_recipe(entry.recipe, weights, _model(entry.made_from).sha256, place)
+        files = [install(name, progress) for name in (entry.made_from, entry.made_with) if name]
+        return made.by_recipe(entry.recipe, files[0], _made_of(entry), place, *files[1:])
     python = made.export_python()
     if python is None:
         raise ModelError(
