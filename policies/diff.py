@@ -281,6 +281,10 @@ def _who(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
             yield Change(WHO, "other", text, before, after)
+    if old.hub != new.hub:
+        text = t.say("What is noted and locked goes to another address.")
+        nothing = t.say("nothing is sent")
+        yield Change(WHO, "other", text, old.hub or nothing, new.hub or nothing)
     if old.stakes != new.stakes:
         text = t.say("It changes how much this exam counts.")
         yield Change(WHO, "other", text, t.say(STAKES[old.stakes]), t.say(STAKES[new.stakes]))

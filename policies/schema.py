@@ -93,6 +93,17 @@ MaybeRecipient = Annotated[
     ),
 ]
 
+# Secure everywhere but on this very computer, where a hub is tried out.
+_HOST_AND_PATH = r"(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?"
+HubAddress = Annotated[
+    str,
+    Field(
+        pattern=rf"^(|https://[a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?{_HOST_AND_PATH}"
+        rf"|http://(127\.0\.0\.1|localhost){_HOST_AND_PATH})$",
+        description="An address that begins with https://, or http://localhost for a trial.",
+    ),
+]
+
 SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 SettingValue = Annotated[
     Any,
@@ -516,6 +527,11 @@ class Policy(Part):
         Escrow(),
         title="Escrow",
         description="A spare key to clips that several people can only use together.",
+    )
+    hub: HubAddress = Field(
+        "",
+        title="Hub",
+        description="The only address to which notes and sealed clips are sent. Empty: nothing is sent.",
     )
     show_flags: Literal["live", "at_end"] = Field(
         "live",

@@ -189,6 +189,12 @@ CLIP_LONGEST = Plural("No clip is longer than {n} second.", "No clip is longer t
 
 def access(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
     """Who can open what is locked."""
+    if policy.hub:
+        yield Item(
+            t.say("Notes and locked clips are sent to this address, and to no other:"), policy.hub
+        )
+    else:
+        yield Item(t.say("The program sends nothing. What is kept stays on your computer."))
     if "clips" in policy.purposes:
         if policy.recipients:
             yield Item(

@@ -84,7 +84,7 @@ OTHER: dict[str, Any] = {
     "institution": "Hill University", "institution_kind": "private", "exam": "Physics 2",
     "contact": "other@lake.example", "stakes": "low", "jurisdictions": ("EU",),
     "languages": ("en", "de"), "min_age": 18, "dpia": "", "not_before": None, "expires": None,
-    "recipients": (), "show_flags": "live",
+    "recipients": (), "show_flags": "live", "hub": "",
     "escrow__recipient": KEY, "escrow__threshold": 3,
     "escrow__holders": ("age1" + "j" * 58, "age1" + "k" * 58),
     "purposes__clips__basis": "contract", "purposes__clips__alternative": "Something else then.",

@@ -16,7 +16,7 @@ from policies.lint_rules import RULES
 from policies.lint_rules.base import BUILT_IN, SENSOR_OF_KIND
 from policies.schema import Jurisdiction, Policy
 from proctor.pipeline import plugins
-from proctor.session.plan import SENSOR
+from proctor.session.arrangement import SENSOR
 
 FOLDER = Path(__file__).parents[1] / "lint_examples"
 NOW = datetime(2027, 1, 10, tzinfo=UTC)
