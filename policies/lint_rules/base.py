@@ -129,9 +129,10 @@ BUILT_IN: Mapping[str, tuple[Sensor, frozenset[str]]] = {
         frozenset({"object.phone", "object.tablet", "object.book", "object.person"}),
     ),
     "lighting": ("camera", frozenset({"light.dim", "light.glare", "light.backlit"})),
-    "camera": ("camera", frozenset({"camera.covered", "camera.frozen"})),
+    "camera": ("camera", frozenset({"camera.covered", "camera.frozen", "camera.virtual"})),
     "speech": ("microphone", frozenset({"speech.voice"})),
     "wake": ("microphone", frozenset({"speech.wake_phrase"})),
+    "speaker": ("microphone", frozenset({"speech.other_voice"})),
     "identity": ("camera", frozenset({"face.other"})),
 }
 SENSOR_OF_KIND: Mapping[str, Sensor] = {
@@ -142,7 +143,9 @@ SENSOR_OF_KIND: Mapping[str, Sensor] = {
     "camera": "camera",
     "speech": "microphone",
 }
-IDENTITY_KINDS = frozenset({"face.other"})
+IDENTITY_KINDS = frozenset({"face.other", "speech.other_voice"})
+# Detectors that tell one person's face or voice from another's, and what they compare.
+COMPARING: Mapping[str, str] = {"identity": "faces", "speaker": "voices"}
 # Detectors that measure points of a face, even where they store none.
 FACE_MEASURING = ("faces", "gaze", "identity")
 MONITORING: tuple[PurposeName, ...] = ("camera", "microphone", "clips")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from policies.lint_rules.base import (
     BASE,
     BUILT_IN,
+    COMPARING,
     IDENTITY_KINDS,
     MONITORING,
     SENSOR_OF_KIND,
@@ -204,31 +205,34 @@ def _idle_sensor(view: View) -> Iterable[Hit]:
 
 
 @_pack.error(
-    "compares faces without an identity purpose",
-    "Telling faces apart is biometrics, and has a question of its own.",
+    "compares faces or voices without an identity purpose",
+    "Telling faces or voices apart is biometrics, and has a question of its own.",
     "POLICY C1; GDPR Art. 9(1)",
-    "Add [purposes.identity], or remove the detector identity and the rule face.other.",
+    "Add [purposes.identity], or remove the detectors identity and speaker and the rules face.other "
+    "and speech.other_voice.",
 )
 def _unasked_identity(view: View) -> Iterable[Hit]:
     if view.asks("identity"):
         return
-    if "identity" in view.policy.detectors:
-        yield Hit(("detectors", "identity"), "The detector identity compares faces.")
+    for name, what in COMPARING.items():
+        if name in view.policy.detectors:
+            yield Hit(("detectors", name), f"The detector {name} compares {what}.")
     for kind in view.policy.rules:
         if kind in IDENTITY_KINDS:
-            yield Hit(("rules", kind), f"The rule {kind} compares faces.")
+            what = "faces" if kind.startswith("face.") else "voices"
+            yield Hit(("rules", kind), f"The rule {kind} compares {what}.")
 
 
 @_pack.warning(
     "identity purpose that nothing uses",
     "A biometric question is put to every student and leads to nothing.",
     "GDPR Art. 5(1)(c)",
-    "Remove [purposes.identity], or add the detector that compares faces.",
+    "Remove [purposes.identity], or add the detector that compares faces or voices.",
 )
 def _idle_identity(view: View) -> Iterable[Hit]:
     foreign = any(name not in BUILT_IN for name in view.policy.detectors)
-    if view.asks("identity") and not foreign and "identity" not in view.policy.detectors:
-        yield Hit(("purposes", "identity"), "No detector compares faces.")
+    if view.asks("identity") and not foreign and not COMPARING.keys() & view.policy.detectors:
+        yield Hit(("purposes", "identity"), "No detector compares faces or voices.")
 
 
 @_pack.warning(
