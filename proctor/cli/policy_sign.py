@@ -1,4 +1,4 @@
-"""``proctor policy sign``, ``verify`` and ``root``: who vouches for a policy."""
+"""``proctor policy sign``, ``verify``, ``publish`` and ``root``: who vouches for a policy."""
 
 from __future__ import annotations
 
@@ -52,6 +52,21 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     verify.set_defaults(run=run_verify)
 
+    publish = actions.add_parser(
+        "publish",
+        help="put a signed policy and its root file where students get them",
+        description="Check a signed policy as an agent would, and write it with its root file into a "
+        "folder. The version must be higher than the one that lies there.",
+    )
+    publish.add_argument("policy", metavar="FILE", help="a signed policy (.dsse)")
+    publish.add_argument(
+        "--root", type=Path, required=True, metavar="FILE", help="root file of the institution"
+    )
+    publish.add_argument(
+        "--to", type=Path, required=True, metavar="FOLDER", help="the folder to publish into"
+    )
+    publish.set_defaults(run=run_publish)
+
     root = actions.add_parser(
         "root",
         help="say who may sign an institution's policies",
@@ -94,10 +109,10 @@ def run_sign(arguments: argparse.Namespace) -> int:
 
     from policies import load, sign
     from policies.errors import PolicyError
-    from policies.lint import lint
-    from proctor.errors import CheckFailed, InputError
+    from proctor.errors import InputError
     from proctor.evidence.disk import said_plainly, write_new, write_whole
     from proctor.evidence.signing import load_signing_key
+    from proctor.session import publish
 
     where = load.describe(arguments.policy)
     if arguments.policy in load.preset_names():
@@ -107,34 +122,21 @@ def run_sign(arguments: argparse.Namespace) -> int:
         )
     try:
         raw = load.read_bytes(arguments.policy)
-        signed_before = load.is_envelope(raw)
-        payload = load.payload_of(raw, where) if signed_before else raw
-        policy = load.parse(payload, where)
-        if policy.expires is not None and policy.expires <= datetime.now(UTC):
-            raise PolicyError(f"The policy {where} has expired already; no agent would follow it.")
-        out = arguments.out or Path(arguments.policy).with_suffix(".dsse")
-        in_place = signed_before and out.exists() and out.samefile(arguments.policy)
-        if out.exists() and not in_place:
-            raise InputError(f"There is a file {out} already; name another with --out.")
-        errors = [one for one in lint(policy, payload) if one.severity == "error"]
-        if errors and not arguments.despite_errors:
-            raise CheckFailed(
-                f"The policy {where} was not signed: `proctor policy check` finds "
-                f"{len(errors)} error{'s' if len(errors) > 1 else ''} in it, such as {errors[0].rule} "
-                f"({errors[0].what.rstrip('.')}); mend it first."
-            )
-        ask = passphrase.asker(arguments.passphrase_file)
-        keys = [load_signing_key(path, ask) for path in arguments.key]
-        envelope = sign.add_signatures(
-            raw if signed_before else sign.envelope(payload, sign.PAYLOAD_TYPE, keys[:1]),
-            keys if signed_before else keys[1:],
-        )
     except PolicyError as error:
         raise InputError(str(error)) from error
+    now = datetime.now(UTC)
+    out = arguments.out or Path(arguments.policy).with_suffix(publish.ENVELOPE)
+    in_place = load.is_envelope(raw) and out.exists() and out.samefile(arguments.policy)
+    if out.exists() and not in_place:
+        raise InputError(f"There is a file {out} already; name another with --out.")
+    what = publish.ready(raw, where, now, despite_errors=arguments.despite_errors)
+    ask = passphrase.asker(arguments.passphrase_file)
+    keys = [load_signing_key(path, ask) for path in arguments.key]
+    envelope = publish.signed(what, keys)
     with said_plainly(f"the envelope {out}"):
         (write_whole if in_place else write_new)(out, envelope)
     signatures = len(sign.inspect(envelope)[2])
-    print(f"{policy.institution}: '{policy.id}' version {policy.version}")
+    print(f"{what.policy.institution}: '{what.policy.id}' version {what.policy.version}")
     print(f"{out} has {signatures} signature{'s' if signatures > 1 else ''}, now also by:")
     for key in keys:
         print(f"  key {sign.key_id(key.public_key())}")
@@ -149,6 +151,27 @@ def run_verify(arguments: argparse.Namespace) -> int:
         f"This computer would follow it now: '{policy.id}' version {policy.version}, signed by "
         f"{policy.institution}."
     )
+    return 0
+
+
+def run_publish(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from policies import load
+    from policies.errors import PolicyError
+    from proctor.errors import InputError
+    from proctor.session.publish import publish
+
+    where = load.describe(arguments.policy)
+    try:
+        raw = load.read_bytes(arguments.policy)
+        if not load.is_envelope(raw):
+            raise PolicyError(f"The policy {where} is not signed; `proctor policy sign` signs it.")
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+    done = publish(raw, where, arguments.root, arguments.to, datetime.now(UTC))
+    print(f"Published: '{done.policy.id}' version {done.policy.version} ({done.envelope})")
+    print(f"Its root file: {done.root}. Give students both by a way they trust.")
     return 0
 
 
