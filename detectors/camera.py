@@ -1,7 +1,8 @@
-"""A covered lens and a frozen picture, from the picture alone.
+"""A covered lens, a frozen picture, and pictures that no camera gives, from the picture alone.
 
 *Covered*: nothing but slow shading and noise anywhere. *Frozen*: a real sensor never gives the same
-picture twice, so one that does not differ at all from the last look comes from elsewhere.
+picture twice, so one that does not differ at all from the last look comes from elsewhere. *Virtual*:
+pictures or movements that come again, or show no noise; never a flag (docs/attestation.md).
 docs/detectors/camera.md says what was measured.
 """
 
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from detectors._luma import SMALLEST_SIDE, noise, ramp, small, structured_share
+from detectors._repeats import Repeats
 from proctor.pipeline.detector import Context, Detector, Kind, Plugin
 from proctor.pipeline.detector import Settings as BaseSettings
 from proctor.types import Frame, Image, Observation
@@ -27,6 +29,11 @@ KINDS = (
         "The camera was covered, or saw nothing, for {seconds} s ({reason}).",
     ),
     Kind("camera.frozen", "Picture frozen", "The camera picture stood still for {seconds} s."),
+    Kind(
+        "camera.virtual",
+        "Pictures that no camera gives",
+        "For {seconds} s the pictures were such as no camera gives ({reason}).",
+    ),
 )
 
 # Share of 64 blocks that show structure: (score 0, score 1). The standard threshold of 0.6 lies at
@@ -49,12 +56,17 @@ class Settings(BaseSettings):
 
 
 class Camera:
-    """Two observations a frame; remembers the last picture it compared."""
+    """Three observations a frame; remembers the last picture it compared, and what moved before."""
 
     def __init__(self) -> None:
+        self._repeats = Repeats()
         self.reset()
 
     def reset(self) -> None:
+        self._repeats.reset()
+        self._forget_last()
+
+    def _forget_last(self) -> None:
         self._image: Image | None = None
         self._t = 0.0
         self._frozen: float | None = None
@@ -65,9 +77,10 @@ class Camera:
     def update(self, frame: Frame) -> Sequence[Observation]:
         image = frame.image
         if min(image.shape[:2]) < SMALLEST_SIDE:
-            self.reset()
+            self._forget_last()
             return _unknown(frame.t, KINDS, "picture too small")
-        share = structured_share(small(image), noise(image), image.shape[1])
+        grey = small(image)
+        share = structured_share(grey, noise(image), image.shape[1])
         covered = ramp(share, *STRUCTURE)
         said = [
             Observation(
@@ -80,9 +93,14 @@ class Camera:
         ]
         if covered > 0.5:
             # Black is black: a covered camera may well repeat itself.
-            self.reset()
+            self._forget_last()
             return [*said, *_unknown(frame.t, KINDS[1:], "camera covered")]
-        return [*said, self._compare(frame)]
+        virtual, why = self._repeats.look(frame.t, image, grey)
+        return [
+            *said,
+            self._compare(frame),
+            Observation(frame.t, KINDS[2].name, virtual, NAME, reason=why),
+        ]
 
     def _compare(self, frame: Frame) -> Observation:
         """Whether this picture is the last one again."""

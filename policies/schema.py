@@ -33,6 +33,9 @@ MAX_IDENTITY_RETENTION_DAYS = 30
 MAX_ESCROW_HOLDERS = 9
 # One holder alone would be a recipient whom nobody named.
 MIN_ESCROW_THRESHOLD = 2
+# What is seen of the program and its camera, not of a person: it makes a case *unattested*, and no
+# policy can make a flag of it (docs/attestation.md).
+NEVER_A_FLAG = frozenset({"camera.virtual"})
 # A version is counted by hand; a larger number is a mistake, and none could ever follow it.
 MAX_VERSION = 1_000_000
 # Years a policy can name; outside, arithmetic with time zones leaves the calendar.
@@ -101,6 +104,16 @@ HubAddress = Annotated[
         pattern=rf"^(|https://[a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?{_HOST_AND_PATH}"
         rf"|http://(127\.0\.0\.1|localhost){_HOST_AND_PATH})$",
         description="An address that begins with https://, or http://localhost for a trial.",
+    ),
+]
+
+# What a browser sends as ``Origin``: no path, and the usual port left out.
+PageOrigin = Annotated[
+    str,
+    Field(
+        pattern=r"^(|https://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?"
+        r"|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?)$",
+        description="https:// and a host, without a path; or http://localhost for a trial.",
     ),
 ]
 
@@ -339,6 +352,17 @@ class Escrow(Part):
         return self
 
 
+class ExamPage(Part):
+    """The web page on which the exam is sat, where there is one."""
+
+    origin: PageOrigin = Field(
+        "",
+        title="Exam page",
+        description="The one web page that may tell the program when a question is shown and when "
+        "an answer is given. Empty: none.",
+    )
+
+
 class Breaks(Part):
     """When the student may stop capture. A break is a neutral milestone, never a flag."""
 
@@ -559,6 +583,9 @@ class Policy(Part):
     room_scan: RoomScan = Field(
         RoomScan(), title="Room scan", description="The room scan, off by default."
     )
+    exam_page: ExamPage = Field(
+        ExamPage(), title="Exam page", description="The web page on which the exam is sat."
+    )
     breaks: Breaks = Field(
         Breaks(), title="Breaks", description="When the student may stop capture."
     )
@@ -571,6 +598,11 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:
+        for kind in sorted(NEVER_A_FLAG & self.rules.keys()):
+            raise ValueError(
+                f"rules.{kind} cannot be: {kind} says something about a camera, not about a person; "
+                f"it makes a case unattested and is never a flag. Remove the rule"
+            )
         if "clips" in self.purposes and not {"camera", "microphone"} & set(self.purposes):
             raise ValueError("purpose clips needs camera or microphone beside it")
         if (self.room_scan.mode == "offered") != ("room_scan" in self.purposes):

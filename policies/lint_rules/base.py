@@ -123,7 +123,7 @@ SIX_MONTHS_DAYS = 184
 # What the built-in detectors listen to or look at, and what they can report. A test keeps it in step.
 BUILT_IN: Mapping[str, tuple[Sensor, frozenset[str]]] = {
     "faces": ("camera", frozenset({"face.absent", "face.several", "face.covered"})),
-    "gaze": ("camera", frozenset({"gaze.away", "gaze.down"})),
+    "gaze": ("camera", frozenset({"gaze.away", "gaze.down", "gaze.away_before_answer"})),
     "objects": (
         "camera",
         frozenset({"object.phone", "object.tablet", "object.book", "object.person"}),

@@ -64,6 +64,11 @@ def sensors(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
         yield Item(t.say("Your microphone stays off."))
     yield Item(t.say("Nothing is switched on before you have seen this page and answered."))
     yield Item(t.say("The program does not read your screen, your files or what you type."))
+    if policy.exam_page.origin:
+        yield Item(
+            t.say("This web page tells the program when a question comes and when you answer it:"),
+            policy.exam_page.origin,
+        )
 
 
 def choices(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:

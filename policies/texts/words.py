@@ -61,6 +61,14 @@ KINDS: Mapping[str, KindWords] = {
         ),
         mark("You look down, below the screen."),
     ),
+    "gaze.away_before_answer": KindWords(
+        mark("Looking away before an answer"),
+        Plural(
+            "You look away from the screen for much of the time before an answer, for {n} second or more.",
+            "You look away from the screen for much of the time before an answer, for {n} seconds or more.",
+        ),
+        mark("You look away from the screen for much of the time before an answer."),
+    ),
     "object.phone": KindWords(
         mark("Phone in view"),
         Plural(
@@ -133,6 +141,14 @@ KINDS: Mapping[str, KindWords] = {
         ),
         mark("The camera picture stands still."),
     ),
+    "camera.virtual": KindWords(
+        mark("Pictures that no camera gives"),
+        Plural(
+            "The pictures are such as no camera gives for {n} second or more.",
+            "The pictures are such as no camera gives for {n} seconds or more.",
+        ),
+        mark("The pictures are such as no camera gives."),
+    ),
     "speech.voice": KindWords(
         mark("Talking"),
         Plural(
@@ -186,6 +202,26 @@ SETTINGS: Mapping[tuple[str, str], tuple[str, bool]] = {
     ),
     ("gaze", "up_degrees"): (mark("A look up counts from about {value} degrees."), False),
     ("gaze", "down_degrees"): (mark("A look down counts from about {value} degrees."), False),
+    ("gaze", "edge_degrees"): (
+        mark("Once it is known where your screen ends, a look counts {value} degrees beyond."),
+        False,
+    ),
+    ("gaze", "left_screen_degrees"): (
+        mark("A second screen may stand to your left. Looks up to {value} degrees do not count."),
+        False,
+    ),
+    ("gaze", "right_screen_degrees"): (
+        mark("A second screen may stand to your right. Looks up to {value} degrees do not count."),
+        False,
+    ),
+    ("gaze", "upper_screen_degrees"): (
+        mark("A second screen may stand above yours. Looks up to {value} degrees do not count."),
+        False,
+    ),
+    ("gaze", "answer_s"): (
+        mark("From each answer, the program looks back at most {value} seconds."),
+        False,
+    ),
     ("objects", "smallest_screen"): (
         mark("A screen counts if it fills at least {value}% of the picture."),
         True,

@@ -159,10 +159,11 @@ def test_a_covered_camera_says_nothing_of_freezing():
     detector = camera.create(camera.Settings(), Context({}))
     black = np.zeros((480, 640, 3), np.uint8)
     for i in range(3):
-        covered, frozen = detector.update(Frame(i / 2, i, black))
+        covered, frozen, virtual = detector.update(Frame(i / 2, i, black))
     assert covered.score == 1.0
     assert frozen.score is None
     assert frozen.reason == "camera covered"
+    assert virtual.score is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 900), (33, 32), (4320, 7680), (479, 641)])
