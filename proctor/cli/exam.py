@@ -15,7 +15,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="a live exam with this computer's camera and microphone",
         description="Run a live exam in the terminal. Ctrl-C ends it; everything is kept.",
     )
-    add_session_options(parser)
+    parser.add_argument(
+        "invitation",
+        nargs="?",
+        help="the invitation of the institution: a file, or the link that begins with open-proctor:",
+    )
+    add_session_options(parser, invited=True)
     parser.add_argument("--minutes", type=float, default=None, help="end by itself after this long")
     parser.add_argument("--camera", default="0", help="camera number or device path")
     parser.add_argument("--microphone", default=None, help="microphone name or number")
@@ -31,12 +36,19 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.capture.camera import Camera
     from proctor.capture.microphone import Microphone
     from proctor.capture.source import Source
-    from proctor.cli import running
+    from proctor.cli import joining, running
     from proctor.cli.controls import Controls
+    from proctor.errors import InputError
     from proctor.session.plan import make_plan
     from proctor.session.session import FPS, Session, choose_recipients
 
-    plan = make_plan(arguments.policy, roots=arguments.root, addendum=arguments.addendum)
+    if arguments.invitation:
+        joining.follow(arguments)
+    elif arguments.case is None:
+        raise InputError("Give an invitation, or a new folder for the case with --case DIR.")
+    plan = make_plan(
+        arguments.policy or "standard", roots=arguments.root, addendum=arguments.addendum
+    )
     answers = None
     if not arguments.resume:
         recipients = choose_recipients(plan, arguments.recipient)

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Sequence
 
 from proctor.errors import ProctorError
+from proctor.evidence import dumps
 
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
 GROUPS = (
-    "demo", "exam", "replay", "room_scan", "case", "policy", "keys", "models", "plugin", "doctor",
+    "demo", "exam", "invite", "replay", "room_scan", "case", "policy", "keys", "models", "plugin",
+    "doctor",
 )  # fmt: skip
 
 
@@ -32,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. A user's mistake never ends in a traceback."""
+    dumps.forbid()
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from proctor.session.summary import Summary
 
 
-def add_session_options(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that runs a session."""
+def add_session_options(parser: argparse.ArgumentParser, *, invited: bool = False) -> None:
+    """Options of every command that runs a session; ``invited``: an invitation may give some of them."""
     parser.add_argument(
         "--policy",
-        default="standard",
-        help="a preset's name, a practice policy file, or a signed policy (.dsse)",
+        default=None if invited else "standard",
+        help="a preset's name, a practice policy file, or a signed policy (.dsse); default: standard",
     )
     parser.add_argument(
         "--root",
@@ -36,7 +36,9 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="root file of the institution that signed the policy (default: those installed here)",
     )
-    parser.add_argument("--case", type=Path, required=True, help="new folder for the case")
+    parser.add_argument(
+        "--case", type=Path, required=not invited, metavar="DIR", help="new folder for the case"
+    )
     parser.add_argument(
         "--consent",
         default="ask",
@@ -103,14 +105,14 @@ def read_answers(plan: Plan, how: str, lang: str) -> Answers:
                 "with the student's answers, or --consent all for a recording whose people agreed."
             )
         print(f"{plan.policy.institution}: {plan.policy.exam}", file=sys.stderr)
-        return consent.ask(plan.policy, partial(_yes_or_no, language), language)
+        return consent.ask(plan.policy, partial(yes_or_no, language), language)
     try:
         return replace(consent.from_file(plan.policy, Path(how)), language=language)
     except PolicyError as error:
         raise InputError(str(error)) from error
 
 
-def _yes_or_no(language: str, question: str) -> bool:
+def yes_or_no(language: str, question: str) -> bool:
     """The answer typed in words of ``language``, or in English ones, which always count."""
     from policies.texts import texts
     from policies.texts.words import ACCEPT, DECLINE, PLEASE, WHICH

@@ -202,16 +202,16 @@ def test_C1_the_terminal_asks_in_the_language_asked_for(full):  # noqa: N802
 
 
 def test_C1_the_answer_is_typed_in_the_same_language(capsys, monkeypatch):  # noqa: N802
-    from proctor.cli.running import _yes_or_no
+    from proctor.cli.running import yes_or_no
 
     # "a" could be either word in German, so it is neither; English words always count.
     monkeypatch.setattr("sys.stdin", io.StringIO("a\nablehnen\nannehmen\nyes\n"))
-    assert _yes_or_no("de", "Darf das sein?") is False
+    assert yes_or_no("de", "Darf das sein?") is False
     asked = capsys.readouterr().err
     assert asked.count("annehmen oder ablehnen?") == 2
     assert "Bitte annehmen oder ablehnen eingeben." in asked
-    assert _yes_or_no("de", "Darf das sein?") is True
-    assert _yes_or_no("de", "Darf das sein?") is True
+    assert yes_or_no("de", "Darf das sein?") is True
+    assert yes_or_no("de", "Darf das sein?") is True
 
 
 def test_C1_an_unknown_language_stops_before_anything_is_asked(capsys, tmp_path):  # noqa: N802
