@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from proctor.cli import case_open, passphrase
+
 
 def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = actions.add_parser(
@@ -12,7 +14,8 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="pack a case into one zip that others can check",
         description="Write policy, journal, checkpoints, receipts, proofs, clips, an explanation in "
         "plain words and a verifier into one zip. Clips go as they were sealed; with --recipient they "
-        "are opened in memory and encrypted for that key alone. Nothing is written unencrypted.",
+        "are opened in memory and encrypted for that key alone. Nothing is written unencrypted. The case's "
+        "access log says who made it, and goes along.",
     )
     parser.add_argument("case", type=Path, help="folder of the case")
     parser.add_argument(
@@ -36,12 +39,14 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="with --recipient: key file that opens the clips",
     )
+    case_open.add_who(parser)
+    passphrase.add_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from proctor.errors import InputError
-    from proctor.evidence import keys
+    from proctor.evidence import access, keys
     from proctor.evidence.export import export
     from proctor.evidence.verify import verify
 
@@ -50,12 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
             "--recipient and --identity belong together: to encrypt a clip for someone "
             "else, it must be opened first."
         )
-    identities = keys.load_identity(arguments.identity) if arguments.identity else []
-    signer = keys.local_signing_key()
+    if arguments.recipient and not arguments.reason.strip():
+        raise InputError(
+            "Who gets clips that were not sealed for them is on record with the reason: give --reason."
+        )
+    ask = passphrase.asker(arguments.passphrase_file)
+    identities = keys.load_identity(arguments.identity, ask) if arguments.identity else []
     made = export(
         arguments.case,
         arguments.to,
-        signer=signer,
+        reader=access.local_reader(arguments.name),
+        reason=arguments.reason,
         flags=arguments.flags,
         recipient=arguments.recipient,
         identities=identities,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from proctor.cli import passphrase
+from proctor.cli import keys_escrow, passphrase
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,6 +34,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     passphrase.add_option(new)
     new.set_defaults(run=run_new)
+
+    keys_escrow.add(actions)
 
     listing = actions.add_parser("list", help="print the keys on this machine")
     listing.add_argument("--dir", type=Path, help="folder to look in (default: this user's own)")

@@ -61,6 +61,7 @@ _FILES = (
     "case/checkpoints/  signatures over the journal",
     "case/receipts/     what the student agreed to (where receipts were written)",
     "case/holds/        papers that keep it from being erased (where there are any)",
+    "case/access/       who opened or exported what of this case, as their own machines signed it",
     "proofs/            for each clip: that its line stands in the signed journal",
     "export.dsse        the list of these files, signed by whoever made the export",
     "verify_case.py     checks all of it",

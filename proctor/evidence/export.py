@@ -13,6 +13,7 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from pyrage import x25519
 from policies import load, sign
 from policies.errors import PolicyError
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import explanation, layout, proof
+from proctor.evidence import access, explanation, layout, proof
+from proctor.evidence.access import Reader
 from proctor.evidence.disk import PART, read_bounded, said_plainly, sync_file, sync_folder
 from proctor.evidence.journal import MAX_JOURNAL
 from proctor.evidence.seal import check_recipient, seal, unseal
@@ -56,10 +58,12 @@ def export(
     folder: Path,
     target: Path,
     *,
-    signer: Ed25519PrivateKey,
+    reader: Reader,
+    reason: str = "",
     flags: Sequence[str] | None = None,
     recipient: str = "",
     identities: Sequence[x25519.Identity] = (),
+    now: datetime | None = None,
 ) -> Exported:
     """Write the case in ``folder`` to the new zip ``target``.
 
@@ -81,7 +85,11 @@ def export(
         try:
             with os.fdopen(descriptor, "wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    _fill(_Writer(archive), view, chosen, left_out, recipient, identities, signer)
+                    writer = _Writer(archive)
+                    anew = _fill(writer, view, chosen, recipient, identities)
+                    facts = {"flags": list(chosen), "recipient": recipient}
+                    access.note(view, reader, access.EXPORTED, facts, reason=reason, now=now)
+                    _finish(writer, view, anew, left_out, reader.key)
                 file.flush()
                 sync_file(file.fileno())
             part.replace(target)
@@ -114,11 +122,10 @@ def _fill(
     writer: _Writer,
     view: CaseView,
     chosen: Sequence[str],
-    left_out: Sequence[str],
     recipient: str,
     identities: Sequence[x25519.Identity],
-    signer: Ed25519PrivateKey,
-) -> None:
+) -> list[dict[str, str]]:
+    """All but the access logs and the list; returns the clips that were encrypted anew."""
     for name in (layout.POLICY, layout.JOURNAL, *_others(view.folder)):
         writer.add(f"case/{name}", _read(view.folder / name, MAX_JOURNAL))
     for name, made in _proofs(view, chosen):
@@ -147,11 +154,27 @@ def _fill(
     writer.add("explanation.html", explanation.page_of(told).encode("utf-8"))
     script = resources.files("proctor.evidence").joinpath(VERIFIER).read_bytes()
     writer.add(VERIFIER, script)
+    return anew
+
+
+def _finish(
+    writer: _Writer,
+    view: CaseView,
+    anew: Sequence[dict[str, str]],
+    left_out: Sequence[str],
+    signer: Ed25519PrivateKey,
+) -> None:
+    """The access logs, and the signed list of everything."""
+    for log in access.logs(view.folder):
+        for path in (log, log.with_suffix(layout.NOTE_SUFFIX)):
+            if not path.is_file():
+                continue  # `case verify` says so, there as here
+            writer.add(f"case/{layout.ACCESS}/{path.name}", _read(path, access.MAX_LOG))
     listing = {
         "attempt": view.attempt,
         "signer": base64.b64encode(signer.public_key().public_bytes_raw()).decode("ascii"),
         "files": dict(sorted(writer.files.items())),
-        "clips": anew,
+        "clips": list(anew),
         "left_out": list(left_out),
     }
     payload = json.dumps(listing, ensure_ascii=False, sort_keys=True).encode("utf-8")

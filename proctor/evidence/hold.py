@@ -77,6 +77,18 @@ def read(envelope: bytes, keys: Sequence[Ed25519PublicKey]) -> Hold:
         raise HoldError(f"The hold is not in force: {error}") from error
 
 
+def signatures(envelope: bytes, keys: Sequence[Ed25519PublicKey]) -> int:
+    """How many different keys of ``keys`` signed ``envelope``; 0 where it is no envelope."""
+    found = 0
+    for key in keys:
+        try:
+            sign.open_envelope(envelope, [key], 1, PAYLOAD_TYPE)
+        except PolicyError:
+            continue
+        found += 1
+    return found
+
+
 def unchecked(envelope: bytes) -> Hold:
     """The hold in ``envelope``, whose signatures are *not* checked."""
     try:

@@ -204,14 +204,37 @@ def _unlock(raw: bytes, path: Path, passphrase: str) -> bytes:
         ) from error
 
 
+def recipient_of(text_or_path: str) -> str:
+    """An age public key: that text itself, or the first line of a file that holds one."""
+    text = text_or_path.strip()
+    if not text.startswith("age1") or Path(text_or_path).is_file():
+        text = _first_line(Path(text_or_path))
+    try:
+        return str(x25519.Recipient.from_str(text))
+    except pyrage.RecipientError as error:
+        raise InputError(
+            f"'{text_or_path[:200]}' is no age public key: give the line that begins with 'age1', or a "
+            f"file that holds it and nothing else, such as NAME{PUBLIC_SUFFIX}. A secret key stays with "
+            f"its owner."
+        ) from error
+
+
 def _public_line(path: Path) -> str:
     public = path.with_suffix(PUBLIC_SUFFIX)
     try:
-        with public.open("rb") as file:
-            line = file.read(200).decode("ascii", errors="replace").partition("\n")[0].strip()
-            return str(x25519.Recipient.from_str(line))
-    except (OSError, pyrage.RecipientError):
+        return recipient_of(str(public))
+    except InputError:
         return f"unknown: {public} is missing or damaged"
+
+
+def _first_line(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(200).decode("ascii", errors="replace").partition("\n")[0].strip()
+    except OSError as error:
+        raise InputError(
+            f"The public key {str(path)[:200]} cannot be read ({error.strerror}); give a file, or the key itself."
+        ) from error
 
 
 def demo_identity() -> x25519.Identity:

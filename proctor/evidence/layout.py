@@ -12,11 +12,15 @@ LOCK = ".lock"
 RECEIPT = "receipt.html"
 RECEIPTS = "receipts"
 HOLDS = "holds"
+ACCESS = "access"
 
 CLIP_SUFFIX = ".mp4.age"
 NOTE_SUFFIX = ".note"
 CONSENT_SUFFIX = ".jsonld"
 HOLD_SUFFIX = ".dsse"
+LOG_SUFFIX = ".jsonl"
+ACCESS_FILE = re.compile(r"[0-9a-f]{16}\.(jsonl|note)")
+ACCESS_LOG = re.compile(r"[0-9a-f]{16}\.jsonl")
 FLAG_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ATTEMPT = re.compile(r"[0-9a-f]{32}")
 

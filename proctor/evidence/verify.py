@@ -24,15 +24,16 @@ from policies import sign
 from policies.errors import PolicyError
 from policies.load import document_of
 from policies.root import Root
-from proctor.evidence import checkpoint, consent_checks, journal, layout, tree
+from proctor.evidence import access_checks, checkpoint, consent_checks, journal, layout, tree
 from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded
 from proctor.evidence.erasure import is_room_scan
+from proctor.evidence.hold import HoldError
 from proctor.evidence.journal import JournalError, Record
 
 # No case comes near; a folder of millions of names would take minutes to list.
 MAX_FILES = 10_000
-_FOLDERS = (layout.CLIPS, layout.CHECKPOINTS, layout.RECEIPTS, layout.HOLDS)
+_FOLDERS = (layout.CLIPS, layout.CHECKPOINTS, layout.RECEIPTS, layout.HOLDS, layout.ACCESS)
 # An auditor reads three examples, not a thousand.
 EXAMPLES = 3
 
@@ -171,6 +172,8 @@ def _expected(name: str) -> bool:
     below, _, file = name.partition("/")
     if below == layout.CLIPS:
         return file.endswith(layout.CLIP_SUFFIX)
+    if below == layout.ACCESS:
+        return file == layout.LOCK or layout.ACCESS_FILE.fullmatch(file) is not None
     suffix = {
         layout.CHECKPOINTS: layout.NOTE_SUFFIX,
         layout.RECEIPTS: layout.CONSENT_SUFFIX,
@@ -521,6 +524,33 @@ def _flags_settled(evidence: _Evidence) -> str:
     return f"{len(flags)} flags, each with a clip or with the reason why it has none."
 
 
+# What others than the student add.
+
+
+def _access(evidence: _Evidence) -> str:
+    logs = _logs(evidence)
+    if logs.wrong:
+        raise Failed(f"Access logs do not hold: {_some(logs.wrong)}.")
+    return access_checks.told_logs(logs)
+
+
+def _logs(evidence: _Evidence) -> access_checks.Logs:
+    attempt, _ = evidence.key()
+    return access_checks.check_logs(evidence.folder, evidence.files, attempt, evidence.tree)
+
+
+def _holds(evidence: _Evidence) -> str:
+    try:
+        recorded = _logs(evidence).held
+        wrong = access_checks.wrong_holds(evidence.folder, evidence.key()[0], recorded)
+        found = list(access_checks.holds(evidence.folder, evidence.root))
+    except HoldError as error:
+        raise Failed(str(error)) from error
+    if wrong:
+        raise Failed(f"Holds do not hold: {_some(wrong)}.")
+    return access_checks.told_holds(found, evidence.root)
+
+
 def _some(items: Sequence[str]) -> str:
     """The first few, readable whatever a stranger put into them."""
     shown = ", ".join(
@@ -557,4 +587,6 @@ _CHECKS: Sequence[tuple[str, str, Callable[[_Evidence], str]]] = (
     ("clips-recorded", "There is no clip without a record", _clips_recorded),
     ("receipts", "The student's receipts say what the journal says", _receipts),
     ("flags-settled", "Every flag has a clip or a reason for having none", _flags_settled),
+    ("access", "The logs of who opened what are whole, and of this case", _access),
+    ("holds", "Every hold that was signed is there, and is one", _holds),
 )

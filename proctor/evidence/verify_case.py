@@ -94,7 +94,7 @@ def checkpoint(note: bytes, attempt: str, public: bytes) -> tuple[int, bytes]:
         if line.startswith(f"— {attempt} ")
     ]
     if not any(blob[:4] == named and holds(public, blob[4:], text.encode()) for blob in blobs):
-        raise No("A checkpoint is not signed by the key that the consent record names.")
+        raise No("A checkpoint is not signed by the key that it should be.")
     lines = text.split("\n")
     if len(lines) < 4 or lines[0] != attempt or not re.fullmatch(r"0|[1-9][0-9]{0,11}", lines[1]):
         raise No("A checkpoint is not one of this attempt.")
@@ -274,6 +274,36 @@ def check_new_clips(case: Case) -> str:
     )
 
 
+def check_access(case: Case) -> str:
+    """Logs of who opened what, each kept and signed on the machine of whoever did it."""
+    attempt = case.consent()[0]
+    leaves = [hashlib.sha256(b"\x00" + line).digest() for line in case.lines]
+    keepers = []
+    for path in sorted((case.folder / "access").glob("*.jsonl")):
+        lines = read(path).split(b"\n")
+        try:
+            first = json.loads(lines[0])["data"]
+            public, seen = decode(first["public_key"]), first["journal"]
+            size, root = int(seen["size"]), decode(seen["root"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise No(f"{path.name} is no access log.") from error
+        if hashlib.sha256(public).hexdigest()[:16] != path.stem:
+            raise No(f"{path.name} is not called after the key that it names.")
+        if not 0 < size <= len(leaves) or root_of(leaves[:size]) != root:
+            raise No(f"{path.name} was kept of another journal than this one.")
+        name = f"{attempt}/access/{path.stem}"
+        signed, top = checkpoint(read(path.with_suffix(".note")), name, public)
+        own = [hashlib.sha256(b"\x00" + line).digest() for line in lines[:-1]]
+        if lines[-1] or len(own) > signed + 1 or signed > len(own) or root_of(own[:signed]) != top:
+            raise No(f"{path.name} is not what its key signed.")
+        keepers.append(f"{str(first.get('by'))[:60]!r} with key {first['public_key']}")
+    if not keepers:
+        return "There is no such log: nobody opened anything, or it was taken out."
+    return (
+        f"{len(keepers)} logs, kept by {'; '.join(keepers[:3])}. Ask them whether it is their key."
+    )
+
+
 CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
     ("The export is whole", check_export),
     ("The journal can be read to its end", check_journal),
@@ -282,6 +312,7 @@ CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
     ("The journal is what the checkpoints sign", check_checkpoints),
     ("The clips are those that were sealed", check_clips),
     ("Clips encrypted anew belong to the journal", check_new_clips),
+    ("The logs of who opened what are as they were signed", check_access),
 )
 
 

@@ -329,14 +329,24 @@ def test_open_says_what_is_in_it_and_writes_nothing(
     assert "160x120" in printed
     assert "16000 Hz" in printed
     assert "Opened in memory only" in printed
-    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    now = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    added = sorted(path.suffix for path in now.keys() - before.keys())
+    assert added == ["", ".jsonl", ".key", ".note"], (
+        "only the access log, its lock and the key of it"
+    )
+    assert before == {path: data for path, data in now.items() if path in before}
+    assert not any(b"ftyp" in data for data in now.values()), "nothing unsealed is on the disk"
 
 
 def test_open_writes_where_it_is_told_and_says_so(
     finished_case: Path, tmp_path: Path, real_clip: Clip, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "clip.mp4"
-    assert run("open", str(finished_case), "object.phone-001", "--to", str(target)) == 0
+    words = ["open", str(finished_case), "object.phone-001", "--to", str(target)]
+    with pytest.raises(InputError, match="give --reason"):
+        run(*words)
+    assert not target.exists()
+    assert run(*words, "--reason", "The student asked to see it.") == 0
     assert target.read_bytes() == real_clip.data
     assert "Written unsealed" in capsys.readouterr().out
     with pytest.raises(InputError, match="already"):
@@ -364,11 +374,11 @@ def test_verify_prints_a_numbered_list_and_its_exit_code_answers(
     assert run("verify", str(finished_case)) == 0
     printed = capsys.readouterr().out
     assert "  1. ok " in printed
-    assert "22 of 22 checks passed" in printed
+    assert "24 of 24 checks passed" in printed
     (finished_case / "clips" / "object.phone-002.mp4.age").unlink()
     assert run("verify", str(finished_case), "--json") == 1
     checks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [check["number"] for check in checks] == list(range(1, 23))
+    assert [check["number"] for check in checks] == list(range(1, 25))
     assert [check["code"] for check in checks if not check["ok"]] == ["clips-present"]
     with pytest.raises(InputError, match="no Ed25519 public key"):
         run("verify", str(finished_case), "--root-key", "AAAA")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cryptography
@@ -19,18 +21,20 @@ from pyrage import decrypt, x25519
 from policies import sign
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import checkpoint, keys, layout, proof, verify_case
+from proctor.evidence import access, checkpoint, keys, layout, proof, verify_case
 from proctor.evidence.case import Case
 from proctor.evidence.export import export
 from proctor.evidence.view import public_key
 from proctor.types import Clip, Erasure
 
+NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 ONE, TWO, THREE = (f"object.phone-00{n}" for n in (1, 2, 3))
 
 
 def made(folder: Path, target: Path, **options: object) -> Path:
     """An export, unpacked beside its zip."""
-    export(folder, target, signer=keys.local_signing_key(), **options)  # type: ignore[arg-type]
+    reader = access.Reader("Dr Ada Stone", keys.reviewer_key())
+    export(folder, target, reader=reader, **options)  # type: ignore[arg-type]
     with zipfile.ZipFile(target) as archive:
         archive.extractall(target.with_suffix(""))
     return target.with_suffix("")
@@ -59,7 +63,7 @@ def names(folder: Path) -> set[str]:
 
 def test_a_whole_export_holds_the_case_as_it_lies(finished_case: Path, tmp_path: Path) -> None:
     folder = made(finished_case, tmp_path / "whole.zip")
-    inside = {name for name in names(finished_case) if name != layout.LOCK}
+    inside = {name for name in names(finished_case) if not name.endswith(layout.LOCK)}
     for name in inside:
         assert (folder / "case" / name).read_bytes() == (finished_case / name).read_bytes()
     others = {name for name in names(folder) if not name.startswith(("case/", "proofs/"))}
@@ -70,8 +74,8 @@ def test_a_whole_export_holds_the_case_as_it_lies(finished_case: Path, tmp_path:
 def test_the_same_case_makes_the_same_zip(finished_case: Path, tmp_path: Path) -> None:
     zips = [tmp_path / "a.zip", tmp_path / "b.zip"]
     for target in zips:
-        made(finished_case, target)
-        os.utime(finished_case / layout.JOURNAL, (1, 1))
+        copy = shutil.copytree(finished_case, target.with_suffix(".case"))
+        made(copy, target, now=NOW)
     assert zips[0].read_bytes() == zips[1].read_bytes()
 
 
@@ -201,7 +205,11 @@ def test_the_command_exports(
     assert main([*words, "--recipient", reader.recipient]) == 2
     assert "belong together" in capsys.readouterr().err
     demo = str(keys.keys_dir() / "demo.key")
-    assert main([*words, "--recipient", reader.recipient, "--identity", demo]) == 0
+    words = [*words, "--recipient", reader.recipient, "--identity", demo]
+    assert main(words) == 2
+    assert "give --reason" in capsys.readouterr().err
+    words = [*words, "--reason", "The appeal board asked for it.", "--name", "Dr Stone"]
+    assert main(words) == 0
     assert "1 clips for age1" in capsys.readouterr().out
     assert main(words) == 2
     assert "already" in capsys.readouterr().err
@@ -238,7 +246,7 @@ def test_the_verifier_needs_python_and_cryptography_only(
 ) -> None:
     result = alone(anew[0], tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.endswith("7 of 7 checks passed.\n")
+    assert result.stdout.endswith("8 of 8 checks passed.\n")
     assert "the word of whoever exported them" in result.stdout
     key = keys.local_signing_key().public_key()
     assert "Warning: it is the policy agreed to" in result.stdout

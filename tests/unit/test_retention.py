@@ -367,9 +367,9 @@ def test_T2_the_student_is_told_what_when_why_and_whom_to_ask(finished_case: Pat
     now = SAT + 15 * DAY
     policy = policy_of(14)
     told = retention.notice(policy, due([looked_at(finished_case)], policy, now), now)
-    for part in (policy.institution, policy.id, policy.contact, "2026-03-16 09:00 UTC", ONE):
+    for part in (policy.institution, policy.exam, policy.contact, "16 March 2026, 09:00 UTC", ONE):
         assert part in told
-    assert told.count("within the review window of 14 days") == 3
+    assert told.count("Nobody decided on it within 14 days.") == 3
 
 
 # The command.

@@ -1,0 +1,177 @@
+"""What ``case verify`` asks about access logs and holds: papers that others than the student add."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from policies import sign
+from policies.errors import PolicyError
+from policies.root import Root
+from proctor.evidence import access, checkpoint, hold, journal, layout
+from proctor.evidence.checkpoint import NoteError
+from proctor.evidence.disk import read_bounded
+from proctor.evidence.journal import JournalError
+from proctor.evidence.tree import Tree, leaf_hash
+from proctor.evidence.untrusted import text
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """What the access logs of a case come to: what is wrong, who kept them, and the holds they name.
+
+    ``unsigned`` counts last records that a crash left without a signature; ``held``: payload's SHA-256
+    by the hold's file name.
+    """
+
+    wrong: tuple[str, ...]
+    keepers: tuple[str, ...]
+    records: int
+    unsigned: int
+    held: dict[str, str]
+
+
+def check_logs(folder: Path, files: Collection[str], attempt: str, case: Tree) -> Logs:
+    """Check every access log in ``files`` (paths below ``folder``) against its checkpoint and the case.
+
+    ``case`` is the hash tree of the case's journal.
+    """
+    wrong: list[str] = []
+    keepers: list[str] = []
+    held: dict[str, str] = {}
+    records = unsigned = 0
+    begin = f"{layout.ACCESS}/"
+    found = sorted(n.removeprefix(begin) for n in files if n.startswith(begin))
+    names = {name.partition(".")[0] for name in found if name != layout.LOCK}
+    for name in sorted(names):
+        try:
+            log = _check(folder / layout.ACCESS, name, attempt, case)
+        except (NoteError, JournalError, OSError, ValueError, binascii.Error) as error:
+            wrong.append(f"{name}: {str(error)[:200].rstrip('.')}")
+            continue
+        keepers.append(f"{log.who} (key {log.key})")
+        records += log.records
+        unsigned += log.unsigned
+        held.update(log.held)
+    return Logs(tuple(wrong), tuple(keepers), records, unsigned, held)
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    who: str
+    key: str
+    records: int
+    unsigned: int
+    held: dict[str, str]
+
+
+def _check(folder: Path, name: str, attempt: str, case: Tree) -> _Log:
+    stored = journal.load(folder / f"{name}{layout.LOG_SUFFIX}")
+    records = stored.records()
+    if stored.torn or not records or records[0].type != access.BEGAN:
+        raise NoteError("it does not begin as an access log does, or ends in half a record")
+    first = records[0].data
+    public = base64.b64decode(text(first.get("public_key")), validate=True)
+    Ed25519PublicKey.from_public_bytes(public)
+    if access.name_of(public) != name:
+        raise NoteError("it is not called after the key that it names")
+    note = read_bounded(folder / f"{name}{layout.NOTE_SUFFIX}", checkpoint.MAX_BYTES)
+    signed = checkpoint.read(note, access.origin(attempt, name), public)
+    tree = Tree()
+    for line in stored.lines:
+        tree.append(leaf_hash(line))
+    if signed.size > tree.size or tree.root(signed.size) != signed.root:
+        raise NoteError("its records are not those that its key signed")
+    if tree.size > signed.size + 1:
+        raise NoteError("it has records that nobody signed")
+    if any(record.source != journal.SOURCE + attempt for record in records):
+        raise NoteError("it has records of another attempt")
+    seen = first.get("journal")
+    size = seen.get("size") if isinstance(seen, dict) else None
+    root = (
+        base64.b64decode(text(seen.get("root")), validate=True) if isinstance(seen, dict) else b""
+    )
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= case.size:
+        raise NoteError("it saw more of the journal than there is")
+    if case.root(size) != root:
+        raise NoteError("it was kept of another journal than this one")
+    held = {
+        text(record.data.get("file"), 100): text(record.data.get("sha256"), 100)
+        for record in records[: signed.size]
+        if record.type == access.HELD
+    }
+    key = base64.b64encode(public).decode("ascii")
+    return _Log(text(first.get("by"), 100), key, signed.size, tree.size - signed.size, held)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One hold of a case: its file name, and how many of the root's keys signed it (``None``: no root)."""
+
+    name: str
+    hold: hold.Hold
+    signatures: int | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is known to be signed by enough."""
+        return self.signatures is not None and self.signatures >= hold.SIGNATURES
+
+
+def holds(folder: Path, root: Root | None) -> Iterator[Held]:
+    """The holds of a case, by name; raises :class:`~proctor.evidence.hold.HoldError` at one that is none."""
+    below = folder / layout.HOLDS
+    if below.is_symlink() or not below.is_dir():
+        return
+    for path in sorted(below.glob(f"*{layout.HOLD_SUFFIX}")):
+        try:
+            raw = read_bounded(path, hold.MAX_BYTES)
+        except (OSError, ValueError) as error:
+            raise hold.HoldError(f"The hold {path.name} cannot be read: {error}.") from error
+        found = hold.unchecked(raw)
+        signatures = None if root is None else hold.signatures(raw, root.public_keys())
+        yield Held(path.name, found, signatures)
+
+
+def wrong_holds(folder: Path, attempt: str, recorded: dict[str, str]) -> list[str]:
+    """Holds of another attempt, and those that an access log names and that are gone or changed."""
+    wrong = [f"{one.name} is of another attempt" for one in holds(folder, None)
+             if one.hold.attempt != attempt]  # fmt: skip
+    for name, digest in sorted(recorded.items()):
+        try:
+            raw = read_bounded(folder / layout.HOLDS / Path(name).name, hold.MAX_BYTES)
+            payload = sign.inspect(raw)[0]
+        except (OSError, ValueError, PolicyError):
+            wrong.append(f"{name} is on record and not there")
+            continue
+        if hashlib.sha256(payload).hexdigest() != digest:
+            wrong.append(f"{name} is not the one that is on record")
+    return wrong
+
+
+def told_logs(logs: Logs) -> str:
+    """The answer of ``case verify`` about logs that hold."""
+    if not logs.keepers:
+        return "There is no access log: nobody opened anything, or it was taken out."
+    left = f" Warning: {logs.unsigned} last records are not signed." if logs.unsigned else ""
+    return (
+        f"{logs.records} signed records, kept by {', '.join(logs.keepers[:3])}. Ask them whether it is "
+        f"their key.{left}"
+    )
+
+
+def told_holds(found: Sequence[Held], root: Root | None) -> str:
+    """The answer of ``case verify`` about holds that are there."""
+    if not found:
+        return "There is no hold."
+    if root is None:
+        return f"Warning: {len(found)} holds; who signed them was not checked (no root file given)."
+    few = [one.name for one in found if not one.counts]
+    less = f" Not signed by two of its keys, so not in force: {', '.join(few[:3])}." if few else ""
+    return f"{len(found) - len(few)} holds are signed by two keys of the root file or more.{less}"
