@@ -14,6 +14,7 @@ import numpy as np
 from policies.consent import Grant
 from proctor.capture import pictures
 from proctor.capture.device import Attempt, LiveDevice, Patience
+from proctor.capture.naming import DeviceFacts, camera_facts
 from proctor.capture.source import Sink
 from proctor.clock import SessionClock
 from proctor.errors import DeviceError
@@ -79,6 +80,10 @@ class Camera(LiveDevice):
         self._size: tuple[int, int] | None = None
         self._format_told = False
         self._seq = 0
+
+    def facts(self) -> DeviceFacts:
+        """What the system says of this camera, without opening it."""
+        return camera_facts(self._device)
 
     def _read(self, attempt: Attempt, sink: Sink) -> None:
         try:

@@ -16,6 +16,7 @@ import numpy as np
 from policies.consent import Grant
 from proctor.capture import sound
 from proctor.capture.device import LOOK_S, Attempt, LiveDevice, Patience
+from proctor.capture.naming import DeviceFacts, microphone_facts
 from proctor.capture.source import Sink
 from proctor.clock import SessionClock
 from proctor.errors import DeviceError
@@ -127,6 +128,10 @@ class Microphone(LiveDevice):
         # One for the device's whole life: time without sound between two attempts is a gap.
         self._blocks = sound.MonoBlocks(rate, block_s, JITTER_S)
         self._format_told = False
+
+    def facts(self) -> DeviceFacts:
+        """What the sound system says of this microphone, without recording from it."""
+        return microphone_facts(self._device)
 
     def _read(self, attempt: Attempt, sink: Sink) -> None:
         waiting: queue.SimpleQueue[_Block] = queue.SimpleQueue()

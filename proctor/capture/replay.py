@@ -16,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 
 from policies.consent import Grant, require
 from proctor.capture import media, milestones, pictures, sound
+from proctor.capture.naming import DeviceFacts
 from proctor.capture.source import Sink
 from proctor.clock import SessionClock
 from proctor.errors import InputError, ProctorError
@@ -261,6 +262,10 @@ class RealTimeReplay:
         self._items = recording.as_live(camera=camera, microphone=microphone, fps=fps)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def facts(self) -> DeviceFacts:
+        """That it is a recording, and no more: its name may be somebody's."""
+        return DeviceFacts("recording")
 
     def start(self, sink: Sink) -> None:
         """Begin to play into ``sink``, on a thread of its own."""

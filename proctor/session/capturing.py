@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from policies.schema import PurposeName
+from proctor.capture.naming import Described, DeviceFacts
 from proctor.capture.source import Sink, Source
 from proctor.pipeline.live import Live
 from proctor.types import AudioChunk, Frame, Marker
@@ -21,6 +22,8 @@ class Capture:
         self._live = live
         self._may = may
         self._running: list[Source] = []
+        # What the system says of the devices in use; kept through a break.
+        self.facts: tuple[DeviceFacts, ...] = ()
         self._valve = _Valve(live, may)
         self.can_reopen = callable(sources)
 
@@ -33,6 +36,8 @@ class Capture:
         """Start the sources; what sensors they are is up to the grants at this moment."""
         self._valve = _Valve(self._live, self._may)
         self._running = list(self._sources() if callable(self._sources) else self._sources)
+        # Asked before they start: the sound system may be set up anew by the device's own thread.
+        self.facts = tuple(s.facts() for s in self._running if isinstance(s, Described))
         for source in self._running:
             source.start(self._valve)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from proctor.pipeline.live import Live
 from proctor.pipeline.rules import FlagEvent
 from proctor.pipeline.runner import close_all, lanes
 from proctor.session.arrangement import SENSOR, purposes_of
+from proctor.session.attesting import Attesting
 from proctor.session.capturing import Capture, Sources
 from proctor.session.desk import ConsentDesk
 from proctor.session.interventions import BY_POLICY, Interventions, OnNotice
@@ -36,12 +37,15 @@ from proctor.session.record import check_goes_on, consent_record, earlier_of
 from proctor.session.recorder import Earlier, Recorder
 from proctor.session.room_scan import Asked
 from proctor.session.summary import Summary
-from proctor.types import Flag, Marker, Observation
+from proctor.types import Flag, Frame, Marker, Observation
 
 # One grid of camera frames for detectors and clips alike (docs/decisions/0005).
 FPS = 10.0
 # A live session looks at its inbox this often when nothing arrives (s).
 PUMP_S = 0.25
+
+# Before any session: no time has passed since what was recorded last.
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
 OnFlag = Callable[[FlagEvent], None]
@@ -100,15 +104,17 @@ class Session:
         plan: Plan,
         folder: Path,
         *,
+        recorded: bool = False,
         on_flag: OnFlag | None = None,
         on_notice: OnNotice | None = None,
     ) -> Session:
         """Go on with the exam of a case after a crash, with the consent that its journal has.
 
-        What was withdrawn stays withdrawn, and a break goes on. Raises :class:`InputError` when the
-        exam has ended or ``plan`` is not what was agreed to.
+        What was withdrawn stays withdrawn, and a break goes on. ``recorded``: it is the replay of a
+        recording, which waited meanwhile, so the gap has no length. Raises :class:`InputError` when
+        the exam has ended or ``plan`` is not what was agreed to.
         """
-        case = Case.resume(folder)
+        case = Case.resume(folder, now=LONG_AGO if recorded else None)
         try:
             records = case.records()
             check_goes_on(plan, records, folder)
@@ -191,6 +197,7 @@ class Session:
             self.clock,
             on_notice or (lambda sentence: None),
         )
+        self.attesting = Attesting(case, self.clock)
         self._earlier = earlier
         self._ended = False
         self._running: Live | None = None
@@ -267,13 +274,17 @@ class Session:
     # Runs.
 
     def replay(self, recording: Recording, on_progress: OnProgress | None = None) -> Summary:
-        """A recording through the whole path, as fast as this machine can."""
+        """A recording through the whole path, as fast as this machine can.
+
+        A reopened case goes on at the second where it stopped; what lies before it is not kept again.
+        """
         missing = []
         if not recording.has_video:
             missing.append(("frame", "the recording has no picture"))
         if not recording.has_audio:
             missing.append(("audio", "the recording has no sound"))
         self._begin("replay", missing)
+        self.attesting.begin(self._earlier.t, self.plan, "replay", recording=recording.path)
         samples = recording.samples(
             camera=self.sensor("camera"), microphone=self.sensor("microphone"), fps=FPS
         )
@@ -285,7 +296,8 @@ class Session:
             on_lost=self.recorder.lost,
         )
         end = driver.run(self._timed_samples(samples))
-        return self._finish(end, recording.frames_seen, 0)
+        # A recording may be over before the gap of a reopened case is.
+        return self._finish(max(end, self._earlier.t), recording.frames_seen, 0)
 
     def live(
         self,
@@ -307,8 +319,10 @@ class Session:
         try:
             if not self.desk.state.on_break:
                 capture.open()
+            self.attesting.begin(self.clock.now(), self.plan, kind, capture.facts)
             while not until(self.clock.now()) and not capture.over:
                 self.interventions.attend()
+                self.attesting.attend(self.clock.now(), capture.facts)
                 self.interventions.watch_breaks(self.clock.now())
                 self._pump(live, self._marked, on_progress, PUMP_S)
         finally:
@@ -333,13 +347,18 @@ class Session:
         timeout: float,
     ) -> bool:
         return live.pump(
-            on_media=self._timed("clips", self.recorder.media),
+            on_media=self._timed("clips", self._media),
             on_observations=self._observe(on_progress),
             on_marker=on_marker,
             timeout=timeout,
         )
 
     # Inside.
+
+    def _media(self, sample: Sample) -> None:
+        if isinstance(sample, Frame):
+            self.attesting.frame(sample.t)
+        self.recorder.media(sample)
 
     def _marked(self, marker: Marker) -> None:
         """A milestone goes into the journal; how a calibration went is told to the student too."""
@@ -406,6 +425,7 @@ class Session:
 
         def observe(until: float, observations: Sequence[Observation]) -> None:
             record(until, observations)
+            self.attesting.observations(observations)
             if on_progress is not None:
                 on_progress(until)
 
