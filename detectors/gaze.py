@@ -1,9 +1,9 @@
-"""Gaze: is the person looking away from the screen, or down at the desk?
+"""Gaze: is the person looking away from the screen, or down at the desk; and before an answer?
 
 The head's rotation (landmarker) and the direction of the eyes in it (look blendshapes) make one
-line of sight. It is compared with the person's own usual one, learned as they go, since the camera
-sits above one screen and beside another, and faces differ. Limits are wide: the corner of a large
-screen is not away.
+line of sight. It is compared with the screen as a calibration found it, or else with the person's
+own usual line of sight, learned as they go, since the camera sits above one screen and beside
+another, and faces differ. Limits are wide then: the corner of a large screen is not away.
 """
 
 from __future__ import annotations
@@ -12,52 +12,44 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from pydantic import Field
 
+from detectors._glances import Answers, BeforeAnswer, Glances
 from detectors._nets import FaceMesh, FaceView
-from proctor.pipeline.detector import Context, Kind, Plugin
+from detectors._screen import (
+    LONGEST_S,
+    MOST_VERTICAL,
+    SIDE_LIMITS,
+    Screen,
+    ScreenCalibration,
+)
+from detectors._sight import QUALITY_S, Eyes, Sight, poor, words, words_down
+from proctor.pipeline.detector import CALIBRATED, Context, Kind, Plugin, Said
 from proctor.pipeline.detector import Settings as BaseSettings
-from proctor.types import Frame, Image, Observation
+from proctor.types import Frame, Marker, Observation
 
 NAME = "gaze"
 AWAY = "gaze.away"
 DOWN = "gaze.down"
+BEFORE_ANSWER = "gaze.away_before_answer"
 
-# Degrees of eye rotation at a look blendshape of 1. From the iris: on clips of eyes turned fully
-# aside the iris is off the middle by 0.25 eye widths at 0.95; with a fissure of 30 mm and the pupil
-# 10.5 mm from the eye's centre of rotation (anatomical means) that is 40-45°, and 25° at 0.83.
-EYE_DEGREES = 35.0
-# Vertical look blendshapes follow the lids more than the eye: they get less weight.
-EYE_DEGREES_UP = 25.0
-# A head turned far aside is rarely made up for by the eyes; they cancel at most this much of it.
-MAX_CANCEL = 20.0
-# Lids closed further than this say nothing about the eyes (blinks reach 0.5-0.75).
-LIDS_SHUT = 0.5
-# The last direction of the eyes stands in for a blink this long (blinks take 0.1-0.4 s).
-BLINK_S = 0.5
 # A face that turns until the landmarker loses it keeps its last score this long.
 HOLD_S = 1.0
-# The usual line of sight: median of the last frames at the screen, at most so far from the camera's.
+# The usual line of sight: median of the last frames at the screen, at most so far from the camera's,
+# or from the middle of a screen that was calibrated (a person shifts on the chair, no more).
 USUAL_FRAMES = 600
 USUAL_LEAST = 15
 USUAL_EVERY = 10
 USUAL_MAX_YAW = 12.0
 USUAL_MAX_PITCH = 20.0
+DRIFT_MAX = 6.0
 # Until it is known, limits are this much wider.
 STRANGER_DEGREES = 5.0
 # Scores rise from 0 to 1 over this many degrees around the limit (0.5 at the limit itself).
 RAMP_DEGREES = 20.0
-# Quality gate. Narrower faces have eyes of under 8 px; in darker ones noise hides the iris. The limit
-# is low on purpose: dark skin in a dim room must not be left out before light skin is.
-# Checked this often: light and size change slowly.
-QUALITY_S = 0.3
-MIN_WIDTH_PX = 40.0
-MIN_FACE_LUMA = 18.0
-# Variance of the Laplacian of the face scaled to SHARP_SIDE px; below it the eyes are smeared.
-MIN_SHARPNESS = 8.0
-SHARP_SIDE = 96
+# Between two of many glances the score stays here: just enough to count (standard preset: 0.6).
+OFTEN_SCORE = 0.6
 
 
 class Settings(BaseSettings):
@@ -75,18 +67,42 @@ class Settings(BaseSettings):
     down_degrees: float = Field(
         25.0, ge=8.0, le=60.0, description="Degrees below the usual line of sight, for gaze.down."
     )
+    edge_degrees: float = Field(
+        10.0,
+        ge=4.0,
+        le=40.0,
+        description="Degrees beyond the screen's edge that count half as away, once the screen was "
+        "calibrated.",
+    )
+    left_screen_degrees: float = Field(
+        0.0,
+        ge=0.0,
+        le=90.0,
+        description="How far to the student's left a look is allowed, because a second screen "
+        "stands there; 0: there is none.",
+    )
+    right_screen_degrees: float = Field(
+        0.0, ge=0.0, le=90.0, description="How far to the student's right, likewise."
+    )
+    upper_screen_degrees: float = Field(
+        0.0, ge=0.0, le=90.0, description="How far above the middle of the screen, likewise."
+    )
+    answer_s: float = Field(
+        10.0,
+        ge=2.0,
+        le=14.0,
+        description="Seconds before an answer that are looked back at, at most.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """A line of sight in degrees (right and up of the lens, as the picture shows it)."""
+class Limits:
+    """Degrees from the middle to each side at which a look counts half as away."""
 
     right: float
+    left: float
     up: float
-    head_right: float
-    head_up: float
-    eyes_right: float
-    eyes_seen: bool
+    down: float
 
 
 class Usual:
@@ -116,23 +132,27 @@ class Usual:
 
 
 class Gaze:
-    """The detector. Feed it frames in time order."""
+    """The detector. Feed it frames and milestones in time order."""
 
     def __init__(self, settings: Settings, context: Context) -> None:
         self._settings = settings
         self._mesh = context.share(
             "face_mesh", lambda: FaceMesh(context.models["face_landmarker"])
         ).acquire()
+        self._screen: Screen | None = None
         self._forget()
 
     def _forget(self) -> None:
         self._usual = Usual()
-        self._eyes: tuple[float, float, float] | None = None
+        self._eyes = Eyes()
         self._last: tuple[float, list[Observation]] | None = None
         self._quality: tuple[float, str] | None = None
+        self._calibration: ScreenCalibration | None = None
+        self._glances = Glances()
+        self._answers = Answers(self._glances, self._settings.answer_s)
 
     def reset(self) -> None:
-        """Forget all history, the usual line of sight too."""
+        """Forget all history, but not where the screen is: after a break it still stands there."""
         self._mesh.reset()
         self._forget()
 
@@ -141,52 +161,166 @@ class Gaze:
         self._mesh.release()
 
     def update(self, sample: Frame) -> Sequence[Observation]:
-        """One observation each of ``gaze.away`` and ``gaze.down``."""
+        """One observation of every kind; ``gaze.away_before_answer`` speaks up in :meth:`mark`."""
+        away, down = self._look(sample)
+        self._glances.add(away.t, away.score)
+        if away.score is not None and away.score < OFTEN_SCORE:
+            often = self._glances.often(away.t)
+            if often:
+                away = Observation(away.t, AWAY, OFTEN_SCORE, NAME, away.box, 1.0, often)
+        # No answer at this moment; but was there anything to judge one by?
+        seen = None if away.score is None else 0.0
+        why = away.reason if away.score is None else ""
+        return [
+            away,
+            down,
+            Observation(away.t, BEFORE_ANSWER, seen, NAME, None, away.quality, why),
+        ]
+
+    def mark(self, marker: Marker) -> Sequence[Said]:
+        """Milestones of the exam page and of a calibration; every other is passed over."""
+        t, data = marker.t, marker.data
+        match marker.kind:
+            case "question.shown":
+                self._answers.question(t, data)
+            case "answer.submitted":
+                return self._before(t, self._answers.answer(t, data))
+            case "calibration.begin" if data.get("what") == NAME:
+                self._calibration = ScreenCalibration(t)
+                self._screen = None
+            case "calibration.point" if self._calibration is not None:
+                self._calibration.point(t, data)
+            case "calibration.end" if data.get("what") == NAME:
+                return [self._calibrated(t)]
+            case "device.lost" if data.get("device") == "camera" and self._screen is not None:
+                # Another camera, or this one in another place.
+                self._screen = None
+                return [_told(t, "the camera was lost")]
+        return []
+
+    def _before(self, t: float, found: BeforeAnswer) -> list[Observation]:
+        """The answer's moment; what was seen is dated back to where it began, so that a clip has it."""
+        box = self._last[1][0].box if self._last is not None else None
+        known = found.score is not None
+        times = {min(found.since, t), t} if known and found.score else {t}
+        return [
+            Observation(
+                each, BEFORE_ANSWER, found.score, NAME, box if known else None, 1.0 if known else 0.0,
+                found.reason,
+            )
+            for each in sorted(times)
+        ]  # fmt: skip
+
+    def _calibrated(self, t: float) -> Marker:
+        calibration, self._calibration = self._calibration, None
+        if calibration is None:
+            return _told(t, "it was not begun")
+        if t - calibration.began > LONGEST_S:
+            return _told(t, "it took too long")
+        self._screen, why = calibration.result()
+        if self._screen is None:
+            return _told(t, why)
+        self._usual = Usual()
+        limits = self._limits()
+        return Marker(
+            t,
+            CALIBRATED,
+            {
+                "what": NAME,
+                "done": True,
+                "sentence": "Where your screen is has been learned.",
+                "right_degrees": round(limits.right, 1),
+                "left_degrees": round(limits.left, 1),
+                "up_degrees": round(limits.up, 1),
+                "down_degrees": round(limits.down, 1),
+            },
+        )
+
+    def _limits(self) -> Limits:
+        """The limits that hold now, of the picture's right and left."""
+        settings, screen = self._settings, self._screen
+        second_left, second_right = settings.left_screen_degrees, settings.right_screen_degrees
+        # The person's left is the picture's right, unless the camera mirrors.
+        if screen is None or not screen.mirrored:
+            second_left, second_right = second_right, second_left
+        if screen is None:
+            wider = 0.0 if self._usual.known else STRANGER_DEGREES
+            right = left = settings.away_degrees + wider
+            up, down = settings.up_degrees + wider, settings.down_degrees + wider
+        else:
+            edge = settings.edge_degrees
+            right, left = (
+                float(np.clip(extent + edge, *SIDE_LIMITS))
+                for extent in (screen.to_right, screen.to_left)
+            )
+            # Up and down the eyes are seen too poorly to make limits narrower, only wider.
+            up = min(max(settings.up_degrees, screen.to_up + edge), MOST_VERTICAL)
+            down = min(max(settings.down_degrees, screen.to_down + edge), MOST_VERTICAL)
+        return Limits(
+            max(right, second_right),
+            max(left, second_left),
+            max(up, settings.upper_screen_degrees),
+            down,
+        )
+
+    def _look(self, sample: Frame) -> list[Observation]:
+        """``gaze.away`` and ``gaze.down`` as this frame shows them."""
         t = sample.t
         view = self._mesh.look(sample)
         if view is None:
             self._quality = None
+            self._collect(t, None, "no face in view")
             return self._held(t) or _unknown(t, "no face in view")
         if self._quality is None or not 0.0 <= t - self._quality[0] < QUALITY_S - 0.05:
-            self._quality = t, _poor(sample.image, view)
+            self._quality = t, poor(sample.image, view)
         if self._quality[1]:
+            self._collect(t, None, self._quality[1])
             return _unknown(t, self._quality[1])
-        sight = self._sight(t, view)
+        sight = self._eyes.sight(t, view)
+        if self._collect(t, sight, "eyes closed"):
+            return _unknown(t, "the screen is being calibrated")
         observations = self._judge(t, view, sight)
         self._last = (t, observations)
         return observations
 
+    def _collect(self, t: float, sight: Sight | None, why: str) -> bool:
+        """Whether a calibration is under way; it takes the line of sight then."""
+        calibration = self._calibration
+        if calibration is None or not 0.0 <= t - calibration.began <= LONGEST_S:
+            return False
+        seen = (sight.right, sight.up) if sight is not None and sight.eyes_seen else None
+        calibration.look(t, seen, why)
+        return True
+
     def _judge(self, t: float, view: FaceView, sight: Sight) -> list[Observation]:
-        settings, usual = self._settings, self._usual
-        wider = 0.0 if usual.known else STRANGER_DEGREES
-        right, up = sight.right - usual.right, sight.up - usual.up
-        aside = _score(abs(right), settings.away_degrees + wider)
-        above = _score(up, settings.up_degrees + wider)
-        down = _score(-up, settings.down_degrees + wider)
-        if max(aside, above, down) < 0.5 and sight.eyes_seen:
-            usual.add(sight)
-        away = Observation(t, AWAY, max(aside, above), NAME, view.box, 1.0, _words(sight))
+        limits = self._limits()
+        middle_right, middle_up = self._middle()
+        right, up = sight.right - middle_right, sight.up - middle_up
+        aside = max(_score(right, limits.right), _score(-right, limits.left))
+        above = _score(up, limits.up)
+        down = _score(-up, limits.down)
+        # What is usual is learned at the one screen, not at a second one that is allowed.
+        near = abs(right) < self._settings.away_degrees
+        if near and max(aside, above, down) < 0.5 and sight.eyes_seen:
+            self._usual.add(sight)
+        away = Observation(t, AWAY, max(aside, above), NAME, view.box, 1.0, words(sight))
         if not sight.eyes_seen and down < 0.5:
             # Lowered lids: the eyes may be shut, or on the desk.
             lowered = Observation(t, DOWN, None, NAME, view.box, 0.0, "eyes closed or lowered")
             return [away, lowered]
-        return [away, Observation(t, DOWN, down, NAME, view.box, 1.0, _words_down(sight))]
+        return [away, Observation(t, DOWN, down, NAME, view.box, 1.0, words_down(sight))]
 
-    def _sight(self, t: float, view: FaceView) -> Sight:
-        """Head and eyes in one direction; through a blink the eyes stay where they were."""
-        eyes_right, eyes_up = view.eyes_right * EYE_DEGREES, view.eyes_up * EYE_DEGREES_UP
-        seen = view.lids < LIDS_SHUT
-        if seen:
-            self._eyes = (t, eyes_right, eyes_up)
-        elif self._eyes is not None and 0.0 <= t - self._eyes[0] <= BLINK_S:
-            _, eyes_right, eyes_up = self._eyes
-            seen = True
-        else:
-            eyes_right, eyes_up = 0.0, 0.0
-        if view.yaw * eyes_right < 0 and abs(view.yaw) > MAX_CANCEL:
-            eyes_right = float(np.clip(eyes_right, -MAX_CANCEL, MAX_CANCEL))
-        right, up = _turn(view, eyes_right, eyes_up)
-        return Sight(right, up, view.yaw, view.pitch, eyes_right, seen)
+    def _middle(self) -> tuple[float, float]:
+        """The line of sight to the middle of the screen (degrees right and up)."""
+        usual, screen = self._usual, self._screen
+        if screen is None:
+            return usual.right, usual.up
+        if not usual.known:
+            return screen.right, screen.up
+        return (
+            float(np.clip(usual.right, screen.right - DRIFT_MAX, screen.right + DRIFT_MAX)),
+            float(np.clip(usual.up, screen.up - DRIFT_MAX, screen.up + DRIFT_MAX)),
+        )
 
     def _held(self, t: float) -> list[Observation]:
         """The last answer, for a moment, if the face was turning away when it was lost."""
@@ -198,57 +332,15 @@ class Gaze:
         return [Observation(t, o.kind, o.score, NAME, None, 0.5, o.reason) for o in last]
 
 
-def _turn(view: FaceView, eyes_right: float, eyes_up: float) -> tuple[float, float]:
-    """The eyes' direction in the head, rotated with the head: degrees right and up."""
-    x, y = np.radians(eyes_right), np.radians(eyes_up)
-    in_head = np.array([np.sin(x) * np.cos(y), np.sin(y), np.cos(x) * np.cos(y)])
-    right, up, forward = view.rotation @ in_head
-    return float(np.degrees(np.arctan2(right, forward))), float(
-        np.degrees(np.arcsin(np.clip(up, -1.0, 1.0)))
-    )
-
-
 def _score(degrees: float, limit: float) -> float:
     return float(np.clip(0.5 + (degrees - limit) / RAMP_DEGREES, 0.0, 1.0))
 
 
-def _poor(image: Image, view: FaceView) -> str:
-    """Why the eyes of this face cannot be judged, or nothing."""
-    if view.width_px < MIN_WIDTH_PX:
-        return f"face too small ({view.width_px:.0f} px wide)"
-    height, width = image.shape[:2]
-    box = view.box
-    left, top = max(0, int(box.x * width)), max(0, int(box.y * height))
-    right, bottom = int((box.x + box.width) * width), int((box.y + box.height) * height)
-    cut = image[top:bottom, left:right]
-    if cut.size == 0:
-        return "face out of the picture"
-    face = cv2.resize(cut, (SHARP_SIDE, SHARP_SIDE), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
-    luma = float(grey.mean())
-    if luma < MIN_FACE_LUMA:
-        return f"face too dark (brightness {luma:.0f} of 255)"
-    sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).var())
-    if sharpness < MIN_SHARPNESS:
-        return f"face too blurred (sharpness {sharpness:.0f})"
-    return ""
-
-
-def _side(degrees: float) -> str:
-    if abs(degrees) < 3:
-        return "straight"
-    return f"{abs(degrees):.0f}° to the {'right' if degrees > 0 else 'left'}"
-
-
-def _words(sight: Sight) -> str:
-    eyes = _side(sight.eyes_right) if sight.eyes_seen else "closed"
-    return f"head {_side(sight.head_right)}, eyes {eyes} in the picture"
-
-
-def _words_down(sight: Sight) -> str:
-    head = "down" if sight.head_up < 0 else "up"
-    return f"head {abs(sight.head_up):.0f}° {head}, line of sight {abs(sight.up):.0f}° " + (
-        "down" if sight.up < 0 else "up"
+def _told(t: float, why: str) -> Marker:
+    """A calibration that did not succeed, and what follows."""
+    sentence = f"Where your screen is could not be learned: {why}. Wider limits hold."
+    return Marker(
+        t, CALIBRATED, {"what": NAME, "done": False, "why": why[:200], "sentence": sentence[:300]}
     )
 
 
@@ -270,6 +362,11 @@ PLUGIN = Plugin(
             DOWN,
             "Looking down",
             "The person was looking down, below the screen, for {seconds} s ({reason}).",
+        ),
+        Kind(
+            BEFORE_ANSWER,
+            "Looking away before an answer",
+            "Just before an answer, the person looked away from the screen for {reason}.",
         ),
     ),
     models=("face_landmarker",),

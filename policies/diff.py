@@ -285,6 +285,10 @@ def _who(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
         text = t.say("What is noted and locked goes to another address.")
         nothing = t.say("nothing is sent")
         yield Change(WHO, "other", text, old.hub or nothing, new.hub or nothing)
+    if old.exam_page != new.exam_page:
+        text = t.say("Another web page, or none, tells the program when you answer a question.")
+        none = t.say("no page")
+        yield Change(WHO, "other", text, old.exam_page.origin or none, new.exam_page.origin or none)
     if old.stakes != new.stakes:
         text = t.say("It changes how much this exam counts.")
         yield Change(WHO, "other", text, t.say(STAKES[old.stakes]), t.say(STAKES[new.stakes]))

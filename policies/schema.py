@@ -577,14 +577,14 @@ class Policy(Part):
         title="Rules",
         description="When observations of a kind become a flag.",
     )
+    exam_page: ExamPage = Field(
+        ExamPage(), title="Exam page", description="The web page on which the exam is sat."
+    )
     clips: ClipSettings = Field(
         ClipSettings(), title="Clips", description="How much around a flag is kept."
     )
     room_scan: RoomScan = Field(
         RoomScan(), title="Room scan", description="The room scan, off by default."
-    )
-    exam_page: ExamPage = Field(
-        ExamPage(), title="Exam page", description="The web page on which the exam is sat."
     )
     breaks: Breaks = Field(
         Breaks(), title="Breaks", description="When the student may stop capture."

@@ -86,7 +86,9 @@ def _high(view: View) -> Iterable[Hit]:
 )
 def _short_gaze(view: View) -> Iterable[Hit]:
     for kind, rule in view.policy.rules.items():
-        if kind.startswith("gaze.") and rule.min_s < SHORTEST_GAZE_S:
+        # That one is made at one moment, of all that the detector saw before it.
+        lasting = kind.startswith("gaze.") and kind != "gaze.away_before_answer"
+        if lasting and rule.min_s < SHORTEST_GAZE_S:
             yield Hit(("rules", kind, "min_s"), f"{kind} opens after {rule.min_s:g} s.")
 
 

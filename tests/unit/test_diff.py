@@ -95,6 +95,7 @@ OTHER: dict[str, Any] = {
     "clips__pre_roll_s": 2.0, "clips__post_roll_s": 2.0, "clips__max_s": 21.0,
     "room_scan__reason": "Another reason then.", "room_scan__alternative": "Another way then.",
     "room_scan__notice_hours": 49, "room_scan__max_s": 46.0, "room_scan__recipients": (),
+    "exam_page__origin": "",
     "breaks__mode": "on_demand", "breaks__max_count": 3, "breaks__max_minutes": 9.0,
     "breaks__planned_at_minutes": (30.0,),
     "review__window_days": 22, "review__second_reviewer": True, "review__comment_days": 2,
