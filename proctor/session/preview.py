@@ -137,13 +137,9 @@ class Preview:
         self._live.start()
         try:
             self._capture.open()
-            while not self._stop.is_set() and not self._capture.over:
-                self._live.pump(
-                    on_media=self._media,
-                    on_observations=lambda until, seen: self._watching.on_seen(seen),
-                    on_marker=self._watching.on_marker,
-                    timeout=WAIT_S,
-                )
+            # What still waits when every source has ended is shown as well.
+            while not self._stop.is_set() and (self._pump() or not self._capture.over):
+                pass
         except Exception as error:  # the window must hear of it; a thread has nobody else to tell
             self.problem = str(error)
             self._watching.on_marker(
@@ -152,6 +148,14 @@ class Preview:
         finally:
             self._capture.close()
             self._live.stop()
+
+    def _pump(self) -> bool:
+        return self._live.pump(
+            on_media=self._media,
+            on_observations=lambda until, seen: self._watching.on_seen(seen),
+            on_marker=self._watching.on_marker,
+            timeout=WAIT_S,
+        )
 
     def _media(self, sample: Sample) -> None:
         if isinstance(sample, Frame):
