@@ -13,7 +13,7 @@ endif
 endif
 export PYTHON
 
-.PHONY: help setup run test check bench models lock export-env
+.PHONY: help setup run test check faults fuzz bench models lock export-env
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1:	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,6 +31,9 @@ check: $(DEV_READY)  ## style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: $(DEV_READY)  ## kill the agent, or fail its disk, at every call that changes a disk (Linux)
+	$(BIN)/python tests/faults/disturb.py
 
 # Those that measure speed and memory; the others measure detectors and want recordings (--help).
 BENCHES := startup consent evidence agent live memory

@@ -19,26 +19,43 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--real-time", action="store_true", help="at the speed of a live exam, as devices would"
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the replay in --case after a crash, from where it stopped",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from proctor.capture.replay import RealTimeReplay, Recording
     from proctor.cli import running
+    from proctor.errors import InputError
     from proctor.session.plan import make_plan
     from proctor.session.session import Session, choose_recipients
 
+    if arguments.resume and arguments.real_time:
+        raise InputError(
+            "--resume goes on where a recording stopped, and --real-time plays it from its begin: "
+            "give one of them."
+        )
     plan = make_plan(arguments.policy, roots=arguments.root, addendum=arguments.addendum)
     recording = Recording.open(arguments.recording)
-    recipients = choose_recipients(plan, arguments.recipient)
-    running.print_not_measured(plan, arguments.quiet)
-    answers = running.get_consent(plan, arguments.consent, arguments.lang)
+    answers = None
+    if not arguments.resume:
+        recipients = choose_recipients(plan, arguments.recipient)
+        running.print_not_measured(plan, arguments.quiet)
+        answers = running.get_consent(plan, arguments.consent, arguments.lang)
     progress = running.Progress(recording.duration, arguments.quiet)
     on_flag = running.flag_printer(arguments.json, progress.write)
+
+    def begin() -> Session:
+        if answers is None:
+            return Session.reopen(plan, arguments.case, recorded=True, on_flag=on_flag)
+        return Session(plan, answers, arguments.case, recipients=recipients, on_flag=on_flag)
+
     try:
-        with Session(
-            plan, answers, arguments.case, recipients=recipients, on_flag=on_flag
-        ) as session:
+        with begin() as session:
             if arguments.real_time:
                 source = RealTimeReplay(
                     recording,

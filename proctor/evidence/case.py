@@ -113,8 +113,9 @@ class Case:
         """Go on with a case after a crash or power cut; the time in between becomes an ``agent.gap``.
 
         ``wall`` gives the wall-clock moment of a session second (default: counted from the case's own
-        begin, ``anchor``); ``now`` is the present. Raises :class:`InputError` when there is no case of
-        this machine or another program has it, :class:`CheckFailed` when its journal was changed.
+        begin, ``anchor``); ``now`` is the present, and where that is before the last record, no time
+        has passed. Raises :class:`InputError` when there is no case of this machine or another program
+        has it, :class:`CheckFailed` when its journal was changed.
         """
         return cls._reopen(folder, wall, now, resuming=True)
 

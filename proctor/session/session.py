@@ -19,8 +19,7 @@ from proctor.clock import SessionClock
 from proctor.errors import InputError
 from proctor.evidence.case import Case
 from proctor.evidence.journal import SOURCE
-from proctor.evidence.keys import demo_recipient, local_signing_key
-from proctor.evidence.seal import check_recipient
+from proctor.evidence.keys import local_signing_key
 from proctor.evidence.words import BY_ARRANGEMENT
 from proctor.pipeline.detector import CALIBRATED, Sample
 from proctor.pipeline.flatout import FlatOut
@@ -33,6 +32,7 @@ from proctor.session.capturing import Capture, Sources
 from proctor.session.desk import ConsentDesk
 from proctor.session.interventions import BY_POLICY, Interventions, OnNotice
 from proctor.session.plan import Plan
+from proctor.session.recipients import choose_recipients as choose_recipients
 from proctor.session.record import check_goes_on, consent_record, earlier_of
 from proctor.session.recorder import Earlier, Recorder
 from proctor.session.room_scan import Asked
@@ -50,14 +50,6 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 OnFlag = Callable[[FlagEvent], None]
 OnProgress = Callable[[float], None]
-
-
-def choose_recipients(plan: Plan, given: Sequence[str]) -> tuple[str, ...]:
-    """Who can open the clips: the policy's recipients and those given; else this machine's demo key."""
-    recipients = tuple(dict.fromkeys((*plan.policy.recipients, *given)))
-    for recipient in recipients:
-        check_recipient(recipient)
-    return recipients or (demo_recipient(),)
 
 
 class Session:
