@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policies.root import Root
+    from proctor.evidence.attestation import Attestation
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,6 +37,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     signer.add_argument(
         "--root", type=Path, metavar="FILE", help="the institution's root file, if you have it"
     )
+    verify.add_argument(
+        "--builds",
+        type=Path,
+        metavar="FILE",
+        help="the institution's list of builds, if you have it",
+    )
     verify.add_argument("--json", action="store_true", help="one JSON object a line")
     verify.set_defaults(run=run_verify)
 
@@ -49,6 +56,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     checks = verify(
         arguments.case, root_key=_root_key(arguments.root_key), root=_root(arguments.root)
     )
+    attestation = _attestation(arguments.case, arguments.builds)
     failed = [check for check in checks if not check.ok]
     for check in checks:
         if arguments.json:
@@ -61,7 +69,37 @@ def run_verify(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         passed = f"{len(checks) - len(failed)} of {len(checks)} checks passed."
         print(passed if failed else f"{passed} Nothing was altered since it was signed.")
+    if attestation is not None:
+        _print_attestation(attestation, arguments.json)
     return 1 if failed else 0
+
+
+def _attestation(folder: Path, builds: Path | None) -> Attestation | None:
+    """The label of the case; ``None`` where its journal cannot be read, which a check says already."""
+    from proctor.errors import InputError
+    from proctor.evidence import journal, layout
+    from proctor.evidence.attestation import attest, known_models, read_list
+
+    listed = read_list(builds) if builds else None
+    try:
+        records = journal.load(folder / layout.JOURNAL).records()
+    except InputError:
+        return None
+    return attest([record.event for record in records], listed=listed, models=known_models())
+
+
+def _print_attestation(found: Attestation, as_json: bool) -> None:
+    """The label and its reasons. It is no check: it changes no exit code."""
+    import json
+    from dataclasses import asdict
+
+    if as_json:
+        reasons = [asdict(reason) for reason in found.reasons]
+        print(json.dumps({"attestation": found.label, "reasons": reasons}))
+        return
+    print(f"The program and its devices: {found.label}. {found.sentence}")
+    for reason in found.reasons:
+        print(f"  - {reason.sentence} [{reason.code}]")
 
 
 def _root(path: Path | None) -> Root | None:

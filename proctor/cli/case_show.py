@@ -40,6 +40,12 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "(may be given again); the page then holds pictures",
     )
     parser.add_argument(
+        "--builds",
+        type=Path,
+        metavar="FILE",
+        help="the institution's list of builds, if you have it",
+    )
+    parser.add_argument(
         "--embed-clips",
         action="store_true",
         help="put the opened clips themselves into the page, with sound and unencrypted",
@@ -49,6 +55,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proctor.errors import InputError
+    from proctor.evidence.attestation import read_list
     from proctor.evidence.show import gather
 
     for given, name, needed in (
@@ -58,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         if given and not needed:
             wanted = "--html FILE" if name == "--identity" else "--html FILE and --identity KEYFILE"
             raise InputError(f"{name} is about the pictures in a page; give {wanted} with it.")
-    shown = gather(arguments.case)
+    listed = read_list(arguments.builds) if arguments.builds else None
+    shown = gather(arguments.case, listed=listed)
     if arguments.html is not None:
         from proctor.evidence.page import write_page
 
@@ -68,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.html,
             identities=identities,
             embed_clips=arguments.embed_clips,
+            listed=listed,
         )
     if arguments.json:
         print(json.dumps(as_dict(shown), ensure_ascii=False, allow_nan=False))
@@ -122,6 +131,12 @@ def as_dict(shown: Shown) -> dict[str, Any]:
         "unreadable": story.unreadable,
         "checks": [{"code": c.code, "ok": c.ok, "detail": c.detail} for c in shown.checks],
         "notes": list(shown.notes),
+        "attestation": {
+            "label": shown.attestation.label,
+            "reasons": [
+                {"code": r.code, "sentence": r.sentence} for r in shown.attestation.reasons
+            ],
+        },
     }
 
 
@@ -157,6 +172,7 @@ def as_text(shown: Shown, folder: Path) -> str:
         lines += _scan_lines(scan, width)
     lines += _not_measured(shown.story, width)
     lines += _checks(shown, width)
+    lines += _attestation(shown, width)
     lines += _how_to_go_on(shown.story, folder)
     return "\n".join(lines)
 
@@ -252,6 +268,14 @@ def _checks(shown: Shown, width: int) -> list[str]:
         sign = "NO  " if answer(check) == "no" else "open"
         lines += _wrapped(f"{sign} {check.title}: {check.detail}", width, "  ")
     return lines
+
+
+def _attestation(shown: Shown, width: int) -> list[str]:
+    found = shown.attestation
+    lines = ["", f"The program and its devices: {found.label}"]
+    for reason in found.reasons:
+        lines += _wrapped(f"- {reason.sentence}", width, "  ")
+    return lines + _wrapped(found.sentence, width, "  ")
 
 
 def _how_to_go_on(story: Story, folder: Path) -> list[str]:

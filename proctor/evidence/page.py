@@ -6,7 +6,7 @@ Why without scripts: docs/decisions/0009. Pictures are in it only when the calle
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from pyrage import x25519
 
 from proctor.errors import InputError
+from proctor.evidence.attestation import Attestation
 from proctor.evidence.curve import COLUMNS
 from proctor.evidence.disk import PART, said_plainly
 from proctor.evidence.pictures import Opened, open_clip
@@ -66,13 +67,16 @@ def write_page(
     identities: Sequence[x25519.Identity] | None = None,
     embed_clips: bool = False,
     titles: Mapping[str, str] | None = None,
+    listed: Collection[str] | None = None,
 ) -> Path:
     """Write the page of the case in ``folder`` to ``target`` and return ``target``.
+
+    ``listed`` are the digests in the institution's list of builds, where it has one.
 
     Without ``identities`` the page holds no picture. With them it holds pictures of the clips that
     they open (``embed_clips``: the clips, too), and only its owner may read the file.
     """
-    shown = gather(folder, titles)
+    shown = gather(folder, titles, listed)
     opened: dict[str, Opened] | None = None
     notes = shown.notes
     if identities is not None:
@@ -83,7 +87,7 @@ def write_page(
                 opened[flag.id] = clip
         if len(shown.story.flags) > _MOST_OPENED:
             notes += (f"Only the clips of the first {_MOST_OPENED} flags were opened.",)
-    html = render(shown.story, shown.checks, opened, notes)
+    html = render(shown.story, shown.checks, opened, notes, shown.attestation)
     _write(target, html.encode("utf-8"), private=identities is not None)
     return target
 
@@ -112,6 +116,7 @@ def render(
     checks: Sequence[Check] = (),
     opened: Mapping[str, Opened] | None = None,
     notes: Sequence[str] = (),
+    attestation: Attestation | None = None,
 ) -> str:
     """The whole page as HTML text.
 
@@ -126,6 +131,7 @@ def render(
         checks=checks,
         open_checks=[check for check in checks if answer(check) != "yes"],
         notes=notes,
+        attestation=attestation,
         key_given=opened is not None,
         opened=clips,
         with_pictures=sum(1 for clip in clips.values() if clip.pictures),

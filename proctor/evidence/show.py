@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from policies.errors import PolicyError
 from policies.load import parse
 from policies.schema import Policy
 from proctor.evidence import view
+from proctor.evidence.attestation import Attestation, attest, known_models
 from proctor.evidence.story import Story
 from proctor.evidence.story_reader import read_story
 from proctor.evidence.verify import Check, verify
@@ -22,13 +23,26 @@ class Shown:
     story: Story
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
+    attestation: Attestation
 
 
-def gather(folder: Path, titles: Mapping[str, str] | None = None) -> Shown:
-    """Read and verify the case in ``folder``. Raises :class:`InputError` when it cannot be read."""
+def gather(
+    folder: Path,
+    titles: Mapping[str, str] | None = None,
+    listed: Collection[str] | None = None,
+) -> Shown:
+    """Read and verify the case in ``folder``. Raises :class:`InputError` when it cannot be read.
+
+    ``listed`` are the digests in the institution's list of builds, where it has one.
+    """
     case = view.read(folder)
     policy, notes = _policy(case.policy)
-    return Shown(read_story(case.records, policy, titles), tuple(verify(folder)), notes)
+    return Shown(
+        read_story(case.records, policy, titles),
+        tuple(verify(folder)),
+        notes,
+        attest(case.records, listed=listed, models=known_models()),
+    )
 
 
 def _policy(raw: bytes) -> tuple[Policy | None, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from models import registry
+from proctor.session import inventory
 
 State = Literal["ok", "missing", "not looked at"]
 
@@ -61,6 +62,12 @@ def python_version(version: tuple[int, int]) -> Check:
     if OLDEST_PYTHON <= version < FIRST_UNTRIED_PYTHON:
         return Check("python", "ok", words)
     return Check("python", "missing", words, "Use Python 3.11, 3.12 or 3.13.")
+
+
+def this_build() -> Check:
+    """Which build this is, for an institution's list of builds (docs/attestation.md)."""
+    found = inventory.build()
+    return Check("build", "ok", f"version {found['version']}, sha256 {found['sha256']}", needed=False)
 
 
 def libraries(names: Mapping[str, str] = LIBRARIES) -> list[Check]:
@@ -220,6 +227,7 @@ def all_checks(data_folder: Path) -> list[Check]:
     installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     return [
         python_version((sys.version_info.major, sys.version_info.minor)),
+        this_build(),
         *libraries(),
         *networks(),
         cameras(),
