@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field, ValidationError, model_validator
 
 from policies import sign
-from policies.errors import PolicyError
+from policies.errors import PolicyError, Refused
 from policies.load import as_tuples, document_of, printable, sentence_of
-from policies.schema import Part, Text
+from policies.schema import MAX_VERSION, Part, Text
 
+# A root that takes the place of another travels in an envelope of this type.
+PAYLOAD_TYPE = "application/vnd.proctor.root+toml"
 MAX_KEYS = 20
 # Written as the text that begins a root file, and by which one is known.
 HEADING = "Who may sign the policies of this institution. Get it from the institution itself."
@@ -37,6 +39,13 @@ class Root(Part):
         max_length=200,
         title="Institution",
         description="Its name, exactly as its policies say it.",
+    )
+    version: int = Field(
+        1,
+        ge=1,
+        le=MAX_VERSION,
+        title="Version",
+        description="Raised by one whenever the keys change.",
     )
     threshold: int = Field(
         1,
@@ -62,9 +71,9 @@ class Root(Part):
     def public_keys(self) -> list[Ed25519PublicKey]:
         return [Ed25519PublicKey.from_public_bytes(base64.b64decode(key)) for key in self.keys]
 
-    def open(self, envelope: bytes) -> bytes:
+    def open(self, envelope: bytes, payload_type: str = sign.PAYLOAD_TYPE) -> bytes:
         """The payload that enough keys signed; raises :class:`~policies.sign.SignatureError`."""
-        return sign.open_envelope(envelope, self.public_keys(), self.threshold)
+        return sign.open_envelope(envelope, self.public_keys(), self.threshold, payload_type)
 
 
 def public_text(key: Ed25519PublicKey) -> str:
@@ -93,13 +102,57 @@ def read(path: Path) -> Root:
     return parse(raw, printable(str(path)))
 
 
-def make(institution: str, keys: Sequence[str], threshold: int) -> str:
+def make(institution: str, keys: Sequence[str], threshold: int, version: int = 1) -> str:
     """The text of a root file; raises :class:`PolicyError` when it would not be one."""
     document = tomlkit.document()
     document.add(tomlkit.comment(HEADING))
     document.add("institution", institution)
+    document.add("version", version)
     document.add("threshold", threshold)
     document.add("keys", tomlkit.item(list(keys)).multiline(True))
     text = tomlkit.dumps(document)
     parse(text.encode("utf-8"), "new")
     return text
+
+
+def follow(envelope: bytes, where: str, old: Root) -> Root:
+    """The root in ``envelope``, once the ``old`` one's keys and its own agree that it takes its place.
+
+    As in The Update Framework (specification 5.3): signed by the threshold of the old keys and by the
+    threshold of the new ones, for the same institution, and the very next version, so that every step
+    from a root that a person installed was signed. Raises :class:`~policies.errors.Refused` when a
+    check says no, :class:`PolicyError` when it is no root.
+    """
+    # 1. Enough of the keys that are trusted now signed it. Nothing of it was parsed until here.
+    try:
+        payload = old.open(envelope, PAYLOAD_TYPE)
+    except sign.SignatureError as error:
+        raise Refused(
+            f"The new root {where} is not signed as the root of '{old.institution}' that is installed "
+            f"here asks ({_brief(error)})."
+        ) from error
+    new = parse(payload, where)
+    # 2. Enough of the new keys signed it: their owners have them.
+    try:
+        new.open(envelope, PAYLOAD_TYPE)
+    except sign.SignatureError as error:
+        raise Refused(
+            f"The new root {where} is not signed by enough of its own keys ({_brief(error)})."
+        ) from error
+    # 3. It speaks for the same institution.
+    if new.institution != old.institution:
+        raise Refused(
+            f"The new root {where} is of '{new.institution}', the old one of '{old.institution}'."
+        )
+    # 4. It is the next one; none is left out, and none comes back.
+    if new.version != old.version + 1:
+        raise Refused(
+            f"The new root {where} is version {new.version}, but here is version {old.version}: version "
+            f"{old.version + 1} comes next."
+        )
+    return new
+
+
+def _brief(error: sign.SignatureError) -> str:
+    text = str(error).rstrip(".")
+    return text[:1].lower() + text[1:]

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     answers = None
     if not arguments.resume:
-        recipients = choose_recipients(plan, arguments.recipient)
+        recipients = choose_recipients(plan, arguments.recipient, running.tell)
         running.print_not_measured(plan, arguments.quiet)
         answers = running.get_consent(plan, arguments.consent, arguments.lang)
     limit = float("inf") if arguments.minutes is None else arguments.minutes * 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from proctor.cli import keys_escrow, passphrase
+from proctor.cli import keys_escrow, keys_revoked, passphrase
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,6 +36,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     new.set_defaults(run=run_new)
 
     keys_escrow.add(actions)
+    keys_revoked.add(actions)
 
     listing = actions.add_parser("list", help="print the keys on this machine")
     listing.add_argument("--dir", type=Path, help="folder to look in (default: this user's own)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from proctor.cli import passphrase
+from proctor.cli import passphrase, policy_root
 
 
 def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -98,6 +98,8 @@ def _add_root(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     install.add_argument("root", type=Path, metavar="FILE", help="the root file")
     install.set_defaults(run=run_root_install)
+
+    policy_root.add(actions)
 
     listing = actions.add_parser("list", help="print the institutions this computer trusts")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     recording = Recording.open(arguments.recording)
     answers = None
     if not arguments.resume:
-        recipients = choose_recipients(plan, arguments.recipient)
+        recipients = choose_recipients(plan, arguments.recipient, running.tell)
         running.print_not_measured(plan, arguments.quiet)
         answers = running.get_consent(plan, arguments.consent, arguments.lang)
     progress = running.Progress(recording.duration, arguments.quiet)

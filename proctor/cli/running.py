@@ -222,6 +222,11 @@ def flag_printer(as_json: bool, write: Callable[[str], None]) -> Callable[[FlagE
     return printer
 
 
+def tell(sentence: str) -> None:
+    """Say something that matters also where nothing else is printed."""
+    print(sentence, file=sys.stderr)
+
+
 def print_not_measured(plan: Plan, quiet: bool) -> None:
     """One line for every detector that does not run, and the command that mends it."""
     if quiet:

@@ -28,6 +28,7 @@ from proctor.evidence.journal import SOURCE
 from proctor.evidence.ring import MIME
 from proctor.evidence.seal import seal
 from proctor.session import room_list
+from proctor.session.recipients import scan_recipients
 from proctor.session.room_list import Lookers, Thing
 from proctor.session.sweep import Measured, Sweep, View
 from proctor.types import AudioChunk, Clip, Frame, Image, Marker
@@ -118,6 +119,7 @@ def check_offered(policy: Policy) -> None:
             f"The policy '{policy.id}' names nobody who could open a room scan; it needs "
             f"room_scan.recipients, keys of their own apart from those of clips."
         )
+    scan_recipients(policy)
 
 
 def check_asked(policy: Policy, records: Records, asked: Asked) -> None:
@@ -264,9 +266,7 @@ class RoomScan:
         name = f"room-scan-{scans(self._case.records()) + 1:03d}"
         film, things = self._encoded(name, measured, lookers)
         asked = {k: v for k, v in (("asked_by", self._asked.by), ("why", self._asked.reason)) if v}
-        self._case.store(
-            seal(film, self._policy.room_scan.recipients), {"what": ROOM_SCAN, **asked}
-        )
+        self._case.store(seal(film, scan_recipients(self._policy)), {"what": ROOM_SCAN, **asked})
         self._case.record(
             "roomscan.sealed",
             {

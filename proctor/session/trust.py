@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from policies import load, root
+from policies import load, root, sign
 from policies import trust as rules
 from policies.errors import PolicyError, Refused
 from policies.root import Root
@@ -101,29 +101,63 @@ def installed_roots() -> list[tuple[Path, Root]]:
 def install_root(path: Path) -> tuple[Path, Root]:
     """Keep a copy of a root file, so that ``--root`` need not be given; returns where it lies.
 
-    Raises :class:`InputError` when another root of the same institution is here: taking its place is a
-    person's decision.
+    A signed one (``proctor policy root next``) takes the place of the one before it, whose keys signed
+    it. Raises :class:`CheckFailed` when they did not, and :class:`InputError` when a plain one of the
+    same institution is here: taking its place is a person's decision.
     """
     try:
-        new = root.read(path)
+        with path.open("rb") as file:
+            raw = file.read(sign.MAX_BYTES)
+        if load.is_envelope(raw):
+            return _follow(raw, load.printable(str(path)))
+        new = root.parse(raw, load.printable(str(path)))
+    except Refused as error:
+        raise CheckFailed(str(error)) from error
     except PolicyError as error:
         raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(f"The root file {path} cannot be read ({error.strerror}).") from error
     for known_path, known in installed_roots():
         if known.institution == new.institution:
             if known == new:
                 return known_path, known
             raise InputError(
-                f"Another root file of '{new.institution}' is installed here; if its keys truly changed, "
-                f"remove {known_path} and try again."
+                f"Another root file of '{new.institution}' is installed here; ask for the one that its "
+                f"old keys signed, or, if you know that its keys changed, remove {known_path} and try "
+                f"again."
             )
     slug = re.sub(r"[^a-z0-9]+", "-", new.institution.lower()).strip("-")[:40] or "institution"
     digest = hashlib.sha256(new.institution.encode()).hexdigest()[:8]
     target = _roots_dir() / f"{slug}-{digest}.toml"
-    text = root.make(new.institution, new.keys, new.threshold)
     with said_plainly(f"the root file {target}"):
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_new(target, text.encode("utf-8"))
+        write_new(target, _root_text(new))
     return target, new
+
+
+def _follow(envelope: bytes, where: str) -> tuple[Path, Root]:
+    """Put a signed root into the place of the one that is installed, step by step."""
+    payload, kind, _ = sign.inspect(envelope)
+    if kind != root.PAYLOAD_TYPE:
+        raise PolicyError(f"The envelope {where} holds '{load.printable(kind)}', which is no root.")
+    new = root.parse(payload, where)
+    for path, known in installed_roots():
+        if known.institution != new.institution:
+            continue
+        if known == new:
+            return path, known
+        followed = root.follow(envelope, where, known)
+        with said_plainly(f"the root file {path}"):
+            write_whole(path, _root_text(followed))
+        return path, followed
+    raise PolicyError(
+        f"No root file of '{new.institution}' is installed here that {where} could follow; install the "
+        f"plain root file that you have from the institution."
+    )
+
+
+def _root_text(made: Root) -> bytes:
+    return root.make(made.institution, made.keys, made.threshold, made.version).encode("utf-8")
 
 
 def _signed(raw: bytes, where: str, given: Sequence[Path], now: datetime) -> Trusted:

@@ -148,7 +148,9 @@ def test_from_recording_to_opened_clip(capsys, tmp_path, exam):
     assert sorted(f["kind"] for f in shown["flags"]) == sorted(f["kind"] for f in flags)
 
     flag_id = next(f["id"] for f in shown["flags"] if f["kind"] == "face.absent")
-    code, out, err = run(capsys, "case", "open", "case", flag_id, "--to", "clip.mp4")
+    code, out, err = run(
+        capsys, "case", "open", "case", flag_id, "--to", "clip.mp4", "--reason", "A test."
+    )
     assert code == 0, err
     with av.open("clip.mp4") as clip:
         assert {s.type for s in clip.streams} == {"video", "audio"}
@@ -212,7 +214,17 @@ def test_no_file_ever_holds_plaintext_media(capsys, tmp_path, monkeypatch, exam)
     monkeypatch.setenv("TMPDIR", str(scratch))
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     replay(capsys, exam)
-    code, _, err = run(capsys, "case", "open", "case", "face.absent-001", "--to", "plain.mp4")
+    code, _, err = run(
+        capsys,
+        "case",
+        "open",
+        "case",
+        "face.absent-001",
+        "--to",
+        "plain.mp4",
+        "--reason",
+        "A test.",
+    )
     assert code == 0, err
     plain = Path("plain.mp4").read_bytes()
     at = plain.index(b"mdat") + 4

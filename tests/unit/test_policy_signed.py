@@ -325,7 +325,7 @@ ONE_KEY = base64.b64encode(bytes(range(32))).decode()
         ('institution = "X"\nkeys = ["short"]', "keys.0"),
         (
             f'institution = "X"\nkeys = ["{ONE_KEY}"]\nx = 1',
-            "allowed: institution, threshold, keys",
+            "allowed: institution, version, threshold, keys",
         ),
         ('institution = "X"\nthreshold = 1', "keys: is needed"),
         (f'institution = "X\\u202e"\nkeys = ["{ONE_KEY}"]', "U+202E"),
