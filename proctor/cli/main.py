@@ -13,8 +13,8 @@ from proctor.evidence import dumps
 
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
 GROUPS = (
-    "demo", "exam", "invite", "replay", "room_scan", "case", "policy", "keys", "models", "plugin",
-    "doctor",
+    "demo", "exam", "invite", "replay", "room_scan", "case", "policy", "institution", "keys",
+    "models", "plugin", "doctor",
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What the apps share: texts, cards, notes and pages that look, scale and read aloud alike."""
