@@ -10,9 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proctor.cli import case_looks, case_open, passphrase
+
 if TYPE_CHECKING:
     from pyrage import x25519
 
+    from proctor.evidence.keys import Ask
     from proctor.evidence.show import Shown
     from proctor.evidence.story import FlagStory, ScanStory, Story
 
@@ -50,6 +53,8 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="put the opened clips themselves into the page, with sound and unencrypted",
     )
+    case_open.add_who(parser)
+    passphrase.add_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -65,12 +70,18 @@ def run(arguments: argparse.Namespace) -> int:
         if given and not needed:
             wanted = "--html FILE" if name == "--identity" else "--html FILE and --identity KEYFILE"
             raise InputError(f"{name} is about the pictures in a page; give {wanted} with it.")
+    if arguments.embed_clips and not arguments.reason.strip():
+        raise InputError("A page with clips in it is on record with the reason: give --reason.")
     listed = read_list(arguments.builds) if arguments.builds else None
     shown = gather(arguments.case, listed=listed)
     if arguments.html is not None:
         from proctor.evidence.page import write_page
 
-        identities = _identities(arguments.identity) if arguments.identity else None
+        identities = None
+        if arguments.identity:
+            ask = passphrase.asker(arguments.passphrase_file)
+            identities = _identities(arguments.identity, ask)
+            _note(arguments, identities)
         write_page(
             arguments.case,
             arguments.html,
@@ -87,7 +98,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _identities(given: list[str]) -> list[x25519.Identity]:
+def _note(arguments: argparse.Namespace, identities: list[x25519.Identity]) -> None:
+    """Put on record that a page with pictures is written, before it is."""
+    from proctor.evidence import access
+    from proctor.evidence.view import read
+
+    case = read(arguments.case)
+    facts = {
+        "flags": sorted(case.sealed),
+        "keys": [str(identity.to_public()) for identity in identities],
+        "clips_inside": arguments.embed_clips,
+    }
+    reader = access.local_reader(arguments.name)
+    access.note(case, reader, access.SHOWN, facts, reason=arguments.reason)
+
+
+def _identities(given: list[str], ask: Ask) -> list[x25519.Identity]:
     from proctor.evidence.keys import SUFFIX, keys_dir, load_identity
 
     found = []
@@ -96,7 +122,7 @@ def _identities(given: list[str]) -> list[x25519.Identity]:
         named = keys_dir() / f"{text}{SUFFIX}"
         if not path.exists() and path.name == text and named.exists():
             path = named
-        found += load_identity(path)
+        found += load_identity(path, ask)
     return found
 
 
@@ -131,6 +157,7 @@ def as_dict(shown: Shown) -> dict[str, Any]:
         "unreadable": story.unreadable,
         "checks": [{"code": c.code, "ok": c.ok, "detail": c.detail} for c in shown.checks],
         "notes": list(shown.notes),
+        **case_looks.as_dicts(shown),
         "attestation": {
             "label": shown.attestation.label,
             "reasons": [
@@ -154,6 +181,7 @@ def _flag_dict(flag: FlagStory) -> dict[str, Any]:
         if clip is None
         else {"start": clip.start, "end": clip.end, "bytes": clip.length, "sha256": clip.sha256},
         "no_clip": flag.no_clip,
+        "comment": flag.comment,
     }
 
 
@@ -173,6 +201,7 @@ def as_text(shown: Shown, folder: Path) -> str:
     lines += _not_measured(shown.story, width)
     lines += _checks(shown, width)
     lines += _attestation(shown, width)
+    lines += case_looks.as_lines(shown, width)
     lines += _how_to_go_on(shown.story, folder)
     return "\n".join(lines)
 
@@ -212,7 +241,8 @@ def _flag_lines(flag: FlagStory, width: int) -> list[str]:
     why = textwrap.wrap(
         flag.why or flag.title, width, initial_indent=first, subsequent_indent=INDENT
     )
-    return [*why, *_wrapped(clip, width, INDENT)]
+    said = _wrapped(f"The student: “{flag.comment}”", width, INDENT) if flag.comment else []
+    return [*why, *_wrapped(clip, width, INDENT), *said]
 
 
 def _scan_lines(scan: ScanStory, width: int) -> list[str]:

@@ -13,7 +13,7 @@ from proctor.evidence import dumps
 
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
 GROUPS = (
-    "demo", "exam", "invite", "replay", "room_scan", "case", "policy", "institution", "keys",
+    "demo", "exam", "invite", "replay", "room_scan", "case", "my_data", "policy", "institution", "keys",
     "models", "plugin", "doctor",
 )  # fmt: skip
 

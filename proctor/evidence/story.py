@@ -45,6 +45,8 @@ class FlagStory:
     rule: RuleSettings | None
     clip: ClipStory | None = None
     no_clip: str = ""
+    # What the student says to it.
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

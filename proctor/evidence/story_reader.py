@@ -29,6 +29,8 @@ MOST_FLAGS = 500
 MOST_ROWS = 100
 # A terabyte: above it, a clip's length is a mistake.
 MOST_BYTES = 1 << 40
+# A comment of the student is no longer (proctor/session/my_data.py).
+MOST_WORDS = 2000
 
 
 def read_story(
@@ -72,6 +74,7 @@ class _Reader:
     rules: dict[str, RuleSettings] = field(default_factory=dict)
     markers: list[Event] = field(default_factory=list)
     losses: list[Event] = field(default_factory=list)
+    comments: dict[str, str] = field(default_factory=dict)
     scans: dict[str, ScanStory] = field(default_factory=dict)
 
     def take(self, record: Mapping[str, Any]) -> None:
@@ -90,6 +93,7 @@ class _Reader:
             "sealed": self._sealed,
             "clip.skipped": self._skipped,
             "erased": self._erased,
+            "flag.comment": self._commented,
             "scores": self._scores,
             "marker": self._marker,
             "agent.gap": self._gap,
@@ -240,6 +244,13 @@ class _Reader:
         self.skipped[flag] = NO_CLIP
         return bool(flag)
 
+    def _commented(self, data: Mapping[str, Any]) -> bool:
+        flag, words = text(data.get("flag"), 100), text(data.get("words"), MOST_WORDS)
+        if flag not in self.flags and flag not in self.flags_left_out:
+            return False
+        self.comments[flag] = words
+        return True
+
     def _scores(self, data: Mapping[str, Any]) -> bool:
         t0, step = number(data.get("t0")), number(data.get("step"), 0.01, 3600.0)
         kinds = data.get("kinds")
@@ -381,6 +392,7 @@ class _Reader:
                 number=place,
                 clip=self.clips.get(flag.id),
                 no_clip=self.skipped.get(flag.id, ""),
+                comment=self.comments.get(flag.id, ""),
             )
             for place, flag in enumerate(ordered, start=1)
         )
