@@ -9,7 +9,10 @@ from pathlib import Path
 from policies.errors import PolicyError
 from policies.load import parse
 from policies.schema import Policy
-from proctor.evidence import view
+from proctor.errors import InputError
+from proctor.evidence import access, view
+from proctor.evidence.access import Entry
+from proctor.evidence.access_checks import Held, holds
 from proctor.evidence.attestation import Attestation, attest, known_models
 from proctor.evidence.story import Story
 from proctor.evidence.story_reader import read_story
@@ -18,12 +21,17 @@ from proctor.evidence.verify import Check, verify
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a case tells, what its verification answered, and what the reader should know besides."""
+    """What a case tells, what its verification answered, and what the reader should know besides.
+
+    ``looks``: who opened, showed or exported what; ``holds``: what stops its erasure. Neither is checked.
+    """
 
     story: Story
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
     attestation: Attestation
+    looks: tuple[Entry, ...] = ()
+    holds: tuple[Held, ...] = ()
 
 
 def gather(
@@ -37,11 +45,17 @@ def gather(
     """
     case = view.read(folder)
     policy, notes = _policy(case.policy)
+    try:
+        looks, held = tuple(access.read(folder)), tuple(holds(folder, None))
+    except InputError as error:
+        looks, held, notes = (), (), (*notes, str(error))
     return Shown(
         read_story(case.records, policy, titles),
         tuple(verify(folder)),
         notes,
         attest(case.records, listed=listed, models=known_models()),
+        looks,
+        held,
     )
 
 
