@@ -12,7 +12,6 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +28,8 @@ from proctor.pipeline.runner import Station, close_all, lanes
 from proctor.session.arrangement import SENSOR
 from proctor.session.capturing import Capture
 from proctor.session.plan import Plan
-from proctor.types import AudioChunk, Frame, Marker, Observation
+from proctor.session.watching import Watching, nothing
+from proctor.types import AudioChunk, Frame, Marker
 
 PREFIX = "open-proctor-preview-"
 # The pump looks for the end this often when nothing arrives (s).
@@ -37,23 +37,6 @@ WAIT_S = 0.1
 # Full scale of 16-bit samples; silence is shown as no less than this many decibels.
 FULL_SCALE = 32768.0
 QUIETEST_DBFS = -90.0
-
-
-def _nothing(_: object) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Watching:
-    """Who is told during a preview. Called on the preview's own thread; must return quickly.
-
-    ``on_level`` gets the loudness of the last block in dBFS (0 is full scale).
-    """
-
-    on_frame: Callable[[Frame], None] = _nothing
-    on_level: Callable[[float], None] = _nothing
-    on_seen: Callable[[Sequence[Observation]], None] = _nothing
-    on_marker: Callable[[Marker], None] = _nothing
 
 
 class Preview:
@@ -126,7 +109,7 @@ class Preview:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        close_all(self.stations, _nothing)
+        close_all(self.stations, nothing)
         self.stations = []
         self._forget()
 

@@ -37,6 +37,7 @@ from proctor.session.record import check_goes_on, consent_record, earlier_of
 from proctor.session.recorder import Earlier, Recorder
 from proctor.session.room_scan import Asked
 from proctor.session.summary import Summary
+from proctor.session.watching import Watching
 from proctor.types import Flag, Frame, Marker, Observation
 
 # One grid of camera frames for detectors and clips alike (docs/decisions/0005).
@@ -196,6 +197,8 @@ class Session:
         self._on_notice = on_notice or (lambda sentence: None)
         # How each calibration went, by what was calibrated: numbers and sentences only.
         self.calibrated: dict[str, Mapping[str, Any]] = {}
+        # A window that shows what is seen as it happens.
+        self.watching = Watching()
 
     def __enter__(self) -> Session:
         return self
@@ -355,6 +358,7 @@ class Session:
     def _marked(self, marker: Marker) -> None:
         """A milestone goes into the journal; how a calibration went is told to the student too."""
         self.recorder.marker(marker)
+        self.watching.on_marker(marker)
         if marker.kind == CALIBRATED:
             self.calibrated[str(marker.data.get("what", ""))] = marker.data
             self._on_notice(str(marker.data.get("sentence", "")))
@@ -418,6 +422,7 @@ class Session:
         def observe(until: float, observations: Sequence[Observation]) -> None:
             record(until, observations)
             self.attesting.observations(observations)
+            self.watching.on_seen(observations)
             if on_progress is not None:
                 on_progress(until)
 

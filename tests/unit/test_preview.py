@@ -16,7 +16,8 @@ from policies.errors import GrantError
 from proctor.capture.camera import Camera
 from proctor.capture.replay import RealTimeReplay
 from proctor.session.plan import make_plan
-from proctor.session.preview import PREFIX, Preview, Watching, forget_left_overs, level_dbfs
+from proctor.session.preview import PREFIX, Preview, forget_left_overs, level_dbfs
+from proctor.session.watching import Watching
 from proctor.types import AudioChunk, Frame
 
 POLICY = """
