@@ -1,4 +1,4 @@
-"""``proctor case prove``: show that one record stands in a signed journal, without the rest of it."""
+"""``proctor case prove``: show that one record stands in a signed journal, or check that it was shown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from pathlib import Path
 def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = actions.add_parser(
         "prove",
-        help="prove that a record stands in the signed journal",
+        help="prove that a record stands in the signed journal, or check such a proof",
         description="Write a proof (C2SP tlog-proof) that a record stands in the journal which the "
-        "newest checkpoint signs. Whoever has the record's line and the attempt's public key can check "
-        "it without the rest of the case.",
+        "newest checkpoint signs, or check one. Whoever has the record's line and the attempt's public "
+        "key can check it without the rest of the case: give a file with that line instead of the case.",
     )
-    parser.add_argument("case", type=Path, help="folder of the case")
+    parser.add_argument(
+        "case",
+        type=Path,
+        metavar="CASE",
+        help="folder of the case; with --check also a file with the record's line, or with the older "
+        "checkpoint",
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("record", nargs="?", type=int, metavar="RECORD", help="number of the record")
     what.add_argument(
@@ -24,7 +30,19 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="prove instead that the newest checkpoint extends the one over SIZE records (the form "
         "that a C2SP tlog-witness takes)",
     )
+    what.add_argument(
+        "--check",
+        type=Path,
+        metavar="FILE",
+        help="check the proof in FILE, of either kind; exit code 1 where it does not hold",
+    )
     parser.add_argument("--to", type=Path, metavar="FILE", help="write it here (default: print it)")
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        help="with --check and without a case: the attempt's public key (base64), from the consent "
+        "record",
+    )
     parser.set_defaults(run=run)
 
 
@@ -33,6 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.evidence import proof
     from proctor.evidence.disk import said_plainly, write_new
 
+    if arguments.check is not None:
+        return _check(arguments)
+    if arguments.key is not None:
+        raise InputError("--key is for checking a proof; give --check FILE with it.")
     provable = proof.load(arguments.case)
     if arguments.record is not None:
         made = provable.inclusion(arguments.record)
@@ -47,3 +69,50 @@ def run(arguments: argparse.Namespace) -> int:
         write_new(arguments.to, made)
     print(f"Written to {arguments.to}.")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from proctor.errors import InputError
+    from proctor.evidence import journal, proof
+
+    if arguments.to is not None:
+        raise InputError("--to is for writing a proof; leave it out with --check.")
+    made = _read(arguments.check, proof.MAX_BYTES)
+    if arguments.case.is_dir():
+        if arguments.key is not None:
+            raise InputError("A case names its attempt's key itself; leave out --key.")
+        print(proof.check_in_case(made, arguments.case))
+        return 0
+    if arguments.key is None:
+        raise InputError(
+            "Without the case, the attempt's public key says whose signature counts: give it with --key."
+        )
+    print(proof.check_alone(made, _read(arguments.case, journal.MAX_LINE + 1), _key(arguments.key)))
+    return 0
+
+
+def _read(path: Path, limit: int) -> bytes:
+    from proctor.errors import InputError
+    from proctor.evidence.disk import read_bounded
+
+    try:
+        return read_bounded(path, limit)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
+
+
+def _key(text: str) -> bytes:
+    import base64
+    import binascii
+
+    from proctor.errors import InputError
+
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 32:
+        raise InputError("--key is no Ed25519 public key: give its 32 bytes in base64.")
+    return raw

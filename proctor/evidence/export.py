@@ -214,13 +214,17 @@ def _others(folder: Path) -> Iterator[str]:
 
 
 def _proofs(view: CaseView, chosen: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """For each clip, that its ``sealed`` record is in the signed journal, where that is so yet."""
+    """For each clip, that its ``sealed`` record is in the signed journal, where that is so yet; for each
+    checkpoint, that the newest extends it.
+    """
     provable = proof.load(view.folder)
     signed = provable.signed[-1].checkpoint.size
     wanted = set(chosen)
     for place, record in enumerate(view.records, start=1):
         if record["type"] == "sealed" and record["data"].get("flag") in wanted and place <= signed:
             yield f"{place:08d}{proof.SUFFIX}", provable.inclusion(place)
+    for size in sorted({one.checkpoint.size for one in provable.signed} - {signed}):
+        yield f"{size:08d}{proof.CONSISTENCY_SUFFIX}", provable.consistency(size)
 
 
 def _anew(

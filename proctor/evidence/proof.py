@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +21,14 @@ from proctor.evidence.view import public_key
 
 INCLUSION = "c2sp.org/tlog-proof@v1"
 SUFFIX = ".tlog-proof"
+# No specification gives the body that a witness is posted a suffix.
+CONSISTENCY_SUFFIX = ".consistency"
 # Both forms bound the number of hashes: a tree of 2**63 leaves needs no more.
 MAX_HASHES = 63
 MAX_BYTES = checkpoint.MAX_BYTES + 10_000
 
 
-class ProofError(InputError):
+class ProofError(CheckFailed):
     """A proof is malformed or does not hold; ``str`` says which."""
 
 
@@ -138,6 +141,63 @@ def check_consistency(proof: bytes, old: Checkpoint, public: bytes) -> int:
     return made.size
 
 
+def check_in_case(proof: bytes, folder: Path) -> str:
+    """What ``proof`` proves of the case in ``folder``, as a sentence. Raises :class:`ProofError`.
+
+    The journal and checkpoints of the case are known to agree before.
+    """
+    provable = load(folder)
+    first = journal.parse(provable.lines[0], 1)
+    attempt, public = first.source.removeprefix(journal.SOURCE), public_key(first.data)
+    head = _read(proof)[0]
+    if head[0].startswith("old "):
+        size = _number(head[0].removeprefix("old "))
+        old = [one.checkpoint for one in provable.signed if one.checkpoint.size == size]
+        if not old:
+            raise ProofError(f"The case has no checkpoint over {size} records to hold it against.")
+        return _extends(size, check_consistency(proof, old[0], public))
+    indices = [line for line in head if line.startswith("index ")]
+    number = _number(indices[0].removeprefix("index ")) + 1 if indices else 0
+    if not 1 <= number <= len(provable.lines):
+        raise ProofError("The proof is of a record that the case does not have.")
+    return _stands(*check_inclusion(proof, provable.lines[number - 1], attempt, public))
+
+
+def check_alone(proof: bytes, shown: bytes, public: bytes) -> str:
+    """What ``proof`` proves without the case, as a sentence. Raises :class:`ProofError`.
+
+    ``shown`` is the record's line, or the older checkpoint (a note); ``public`` the attempt's Ed25519
+    key (32 bytes).
+    """
+    if _read(proof)[0][0].startswith("old "):
+        attempt = _attempt(shown.partition(b"\n")[0].decode("utf-8", "replace"))
+        old = _open(shown, attempt, public)
+        return _extends(old.size, check_consistency(proof, old, public))
+    line = shown.removesuffix(b"\n")
+    try:
+        source = json.loads(line)["source"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ProofError("What the proof is to be held against is no line of a journal.") from error
+    return _stands(*check_inclusion(proof, line, _attempt(str(source)), public))
+
+
+def _attempt(source: str) -> str:
+    attempt = source.removeprefix(journal.SOURCE)
+    if not layout.ATTEMPT.fullmatch(attempt):
+        raise ProofError("What the proof is to be held against names no attempt.")
+    return attempt
+
+
+def _stands(number: int, size: int) -> str:
+    return f"Record {number} stands in the journal of {size} records that was signed."
+
+
+def _extends(old: int, new: int) -> str:
+    return (
+        f"The signed journal of {new} records extends the one of {old}: nothing before was changed."
+    )
+
+
 def _write(head: list[str], hashes: list[bytes], note: bytes) -> bytes:
     lines = [*head, *(base64.b64encode(one).decode("ascii") for one in hashes)]
     return "\n".join(lines).encode("ascii") + b"\n\n" + note
@@ -151,6 +211,8 @@ def _read(proof: bytes) -> tuple[list[str], list[bytes], bytes]:
     try:
         lines = top.decode("ascii").split("\n")
         head = [line for line in lines if " " in line or line == INCLUSION]
+        if not head:
+            raise ValueError("it does not say what it proves")
         hashes = [base64.b64decode(line, validate=True) for line in lines[len(head) :]]
     except (UnicodeDecodeError, binascii.Error, ValueError) as error:
         raise ProofError(f"This is no proof: {error}.") from error

@@ -1,9 +1,10 @@
 """Check a case of Open Proctor, or an export of one, with nothing but Python 3.11 and `cryptography`.
 
-    python verify_case.py [FOLDER] [--root-key KEY]
+    python verify_case.py [FOLDER] [--root-key KEY] [--proof FILE]
 
 FOLDER is a case, or an unpacked export (default: where this file lies). KEY is the Ed25519 public key
-(base64) of the institution that signed the exam's policy; without it, who signed is not checked.
+(base64) of the institution that signed the exam's policy; without it, who signed is not checked. FILE
+is a proof that somebody shows of a record or of an older checkpoint of this case.
 
 This file is written apart from the program that wrote the case, and is meant to be read. It trusts
 nothing that it reads. What it does not check: the student's receipts, and whether the camera saw a
@@ -77,6 +78,55 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def up(index: int, last: int, hashes: Sequence[bytes]) -> list[tuple[bytes, bool]]:
+    """Each hash on the way from ``index`` to the root, and whether it stands left (RFC 9162, 2.1.3.2)."""
+    path = []
+    for other in hashes:
+        if last == 0:
+            raise No("The proof has more hashes than the tree has levels.")
+        left = index % 2 == 1 or index == last
+        while left and index % 2 == 0 and index:
+            index, last = index // 2, last // 2
+        path.append((other, left))
+        index, last = index // 2, last // 2
+    if last:
+        raise No("The proof has fewer hashes than the tree has levels.")
+    return path
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def stands(leaf: bytes, index: int, size: int, hashes: Sequence[bytes], root: bytes) -> bool:
+    """Whether the tree of ``size`` with ``root`` has ``leaf`` at ``index`` (from 0)."""
+    if not 0 <= index < size:
+        return False
+    for other, left in up(index, size - 1, hashes):
+        leaf = node(other, leaf) if left else node(leaf, other)
+    return leaf == root
+
+
+def extends(old: int, before: bytes, size: int, hashes: Sequence[bytes], root: bytes) -> bool:
+    """Whether the tree of ``size`` with ``root`` begins with that of ``old`` (RFC 9162, 2.1.4.2)."""
+    if not 0 < old <= size:
+        return False
+    if old == size:
+        return not hashes and before == root
+    index, last = old - 1, size - 1
+    while index % 2:
+        index, last = index // 2, last // 2
+    # A whole old tree is a node of the new one, and is not said again.
+    path = list(hashes) if index else [before, *hashes]
+    if not path:
+        return False
+    was = now = path[0]
+    for other, left in up(index, last, path[1:]):
+        was = node(other, was) if left else was
+        now = node(other, now) if left else node(now, other)
+    return was == before and now == root
+
+
 # A signed note (C2SP): text, an empty line, then lines "— name base64(4 bytes of key hash + signature)".
 
 
@@ -136,7 +186,10 @@ class Case:
         if not self.records or self.records[0]["type"] != "consent.recorded":
             raise No("Not checked: the journal does not begin with the consent.")
         data = self.records[0]["data"]
-        return str(data.get("attempt")), decode(data.get("public_key")), data
+        attempt = str(data.get("attempt"))
+        if not re.fullmatch(r"[0-9a-f]{32}", attempt):
+            raise No("The consent record names no attempt.")
+        return attempt, decode(data.get("public_key")), data
 
 
 def check_export(case: Case) -> str:
@@ -147,7 +200,8 @@ def check_export(case: Case) -> str:
     try:
         listed = json.loads(payload)
         signer, files = decode(listed["signer"]), dict(listed["files"])
-        clips, left_out = list(listed["clips"]), list(listed["left_out"])
+        clips = [dict(one) for one in listed["clips"]]
+        left_out = list(map(str, listed["left_out"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise No("The list of the export cannot be read.") from error
     if not any(holds(signer, signature, signed) for signature in signatures):
@@ -231,8 +285,8 @@ def check_checkpoints(case: Case) -> str:
 
 
 def check_clips(case: Case) -> str:
-    erased = {data.get("flag") for data in case.of("erased")}
-    left_out = set(map(str, case.listed.get("left_out", [])))
+    erased = {str(data.get("flag")) for data in case.of("erased")}
+    left_out = set(case.listed.get("left_out", []))
     known, count = set(), 0
     for data in case.of("sealed"):
         flag = str(data.get("flag"))
@@ -263,7 +317,7 @@ def check_new_clips(case: Case) -> str:
     """Clips encrypted anew: that they show what was sealed rests on the word of whoever exported them."""
     sealed = {str(data.get("flag")): data.get("sha256") for data in case.of("sealed")}
     for one in case.listed.get("clips", []):
-        if sealed.get(one.get("flag")) != one.get("sealed_sha256"):
+        if sealed.get(str(one.get("flag"))) != one.get("sealed_sha256"):
             raise No(f"The clip of {str(one.get('flag'))[:100]!r} is of no record of the journal.")
     count = len(case.listed.get("clips", []))
     if not count:
@@ -272,6 +326,42 @@ def check_new_clips(case: Case) -> str:
         f"{count} clips were encrypted anew. That they show what was sealed is the word of whoever "
         f"exported them: the journal signs the sealed originals."
     )
+
+
+def check_proofs(case: Case) -> str:
+    """The proofs of an export, for those who are shown only one record of it."""
+    files = sorted((case.export / "proofs").iterdir()) if case.export else []
+    for path in files:
+        try:
+            proves(case, read(path))
+        except No as no:
+            raise No(f"{path.name}: {no}") from no
+    return f"{len(files)} proofs hold." if files else "No proof goes along."
+
+
+def proves(case: Case, proof: bytes) -> str:
+    """What a proof (C2SP tlog-proof, or the body that a tlog-witness is posted) proves of this case."""
+    attempt, public, _ = case.consent()
+    head, _, note = proof.partition(b"\n\n")
+    try:
+        lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError as error:
+        raise No("This is no proof.") from error
+    size, root = checkpoint(note, attempt, public)
+    leaves = [hashlib.sha256(b"\x00" + line).digest() for line in case.lines]
+    if lines[0] == "c2sp.org/tlog-proof@v1":
+        del lines[0 : 2 if lines[1:] and lines[1].startswith("extra ") else 1]
+    number = re.fullmatch(r"(index|old) (0|[1-9][0-9]{0,11})", lines[0] if lines else "")
+    if number is None or len(lines) > 64:
+        raise No("This is no proof.")
+    kind, at, hashes = number[1], int(number[2]), [decode(line) for line in lines[1:]]
+    if at >= len(leaves) + (kind == "old"):
+        raise No("The proof is of more records than the case has.")
+    if kind == "index" and stands(leaves[at], at, size, hashes, root):
+        return f"Record {at + 1} stands in the journal of {size} records that was signed."
+    if kind == "old" and extends(at, root_of(leaves[:at]), size, hashes, root):
+        return f"The signed journal of {size} records extends the first {at} records of this case."
+    raise No("The proof does not hold for this case.")
 
 
 def check_access(case: Case) -> str:
@@ -313,6 +403,7 @@ CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
     ("The clips are those that were sealed", check_clips),
     ("Clips encrypted anew belong to the journal", check_new_clips),
     ("The logs of who opened what are as they were signed", check_access),
+    ("The proofs that go along hold", check_proofs),
 )
 
 
@@ -321,20 +412,24 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check a case or an export of one.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--root-key", metavar="KEY", help="the institution's public key (base64)")
+    parser.add_argument("--proof", metavar="FILE", type=Path, help="a proof of one of its records")
     given = parser.parse_args(words)
     failed = 0
     try:
         case = Case(given.folder, decode(given.root_key) if given.root_key else None)
     except No as no:
         parser.error(str(no))
-    for number, (title, question) in enumerate(CHECKS, start=1):
+    checks = list(CHECKS)
+    if given.proof:
+        checks.append(("The proof shown holds", lambda case: proves(case, read(given.proof))))
+    for number, (title, question) in enumerate(checks, start=1):
         try:
             answer, detail = "ok", question(case)
         except (No, OSError) as no:
             answer, detail, failed = "NO", str(no), failed + 1
         shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in detail)
         sys.stdout.write(f"{number}. {answer}  {title}\n       {shown}\n")
-    sys.stdout.write(f"{len(CHECKS) - failed} of {len(CHECKS)} checks passed.\n")
+    sys.stdout.write(f"{len(checks) - failed} of {len(checks)} checks passed.\n")
     return 1 if failed else 0
 
 

@@ -21,7 +21,7 @@ from pyrage import decrypt, x25519
 from policies import sign
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import access, checkpoint, keys, layout, proof, verify_case
+from proctor.evidence import access, checkpoint, keys, layout, proof, tree, verify_case
 from proctor.evidence.case import Case
 from proctor.evidence.export import export
 from proctor.evidence.view import public_key
@@ -120,11 +120,17 @@ def test_each_clip_has_its_proof(finished_case: Path, tmp_path: Path) -> None:
     view = Case.read(finished_case)
     lines = (folder / "case" / layout.JOURNAL).read_bytes().splitlines()
     found = set()
-    for path in (folder / "proofs").iterdir():
+    for path in (folder / "proofs").glob(f"*{proof.SUFFIX}"):
         line = lines[int(path.stem) - 1]
         proof.check_inclusion(path.read_bytes(), line, view.attempt, public_key(view.consent))
         found.add(json.loads(line)["data"]["flag"])
     assert found == {ONE, THREE}
+    provable = proof.load(finished_case)
+    *earlier, newest = (one.checkpoint for one in provable.signed)
+    assert len(earlier) == len(list((folder / "proofs").glob("*.consistency"))) > 0
+    for old in earlier:
+        raw = (folder / "proofs" / f"{old.size:08d}{proof.CONSISTENCY_SUFFIX}").read_bytes()
+        assert proof.check_consistency(raw, old, public_key(view.consent)) == newest.size
 
 
 def test_the_explanation_says_it_in_words(
@@ -246,7 +252,7 @@ def test_the_verifier_needs_python_and_cryptography_only(
 ) -> None:
     result = alone(anew[0], tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.endswith("8 of 8 checks passed.\n")
+    assert result.stdout.endswith("9 of 9 checks passed.\n")
     assert "the word of whoever exported them" in result.stdout
     key = keys.local_signing_key().public_key()
     assert "Warning: it is the policy agreed to" in result.stdout
@@ -254,6 +260,49 @@ def test_the_verifier_needs_python_and_cryptography_only(
     assert "signed by the key given" in alone(anew[0], tmp_path, "--root-key", root).stdout
     other = base64.b64encode(bytes(32)).decode("ascii")
     assert alone(anew[0], tmp_path, "--root-key", other).returncode == 1
+
+
+def test_the_verifier_checks_a_proof_that_is_shown(
+    finished_case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provable = proof.load(finished_case)
+    shown = tmp_path / "shown"
+    for number in range(1, len(provable.lines) + 1):
+        shown.write_bytes(provable.inclusion(number))
+        assert verify_case.main([str(finished_case), "--proof", str(shown)]) == 0
+        assert f"Record {number} stands in the journal" in capsys.readouterr().out
+    for one in provable.signed:
+        shown.write_bytes(provable.consistency(one.checkpoint.size))
+        assert verify_case.main([str(finished_case), "--proof", str(shown)]) == 0
+    good = provable.inclusion(4)
+    for bad in (
+        good.replace(b"index 3", b"index 2"),
+        good.replace(b"index 3", b"index 999"),
+        good.replace(b"index 3", b"old 3"),
+        good.replace(b"\n\n", b"\n" + base64.b64encode(bytes(32)) + b"\n\n", 1),
+        b"\n".join(good.split(b"\n")[:2] + good.split(b"\n")[3:]),
+        good[:-30],
+        b"noise",
+        b"",
+    ):
+        shown.write_bytes(bad)
+        assert verify_case.main([str(finished_case), "--proof", str(shown)]) == 1
+        assert "NO  The proof shown holds" in capsys.readouterr().out
+
+
+def test_both_verifiers_agree_about_every_proof_of_small_trees() -> None:
+    leaves = [tree.leaf_hash(bytes([n])) for n in range(33)]
+    grown = tree.Tree(leaves)
+    for size in range(1, 34):
+        root = grown.root(size)
+        for index in range(size):
+            hashes = grown.inclusion_proof(index, size)
+            assert verify_case.stands(leaves[index], index, size, hashes, root)
+            assert not verify_case.stands(leaves[index] + b"x", index, size, hashes, root)
+        for old in range(1, size + 1):
+            hashes = grown.consistency_proof(old, size)
+            assert verify_case.extends(old, grown.root(old), size, hashes, root)
+            assert not verify_case.extends(old, bytes(32), size, hashes, root)
 
 
 def test_the_verifier_takes_a_case_as_well(

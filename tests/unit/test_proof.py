@@ -147,3 +147,62 @@ def test_the_command_prints_or_writes(
     capsys.readouterr()
     assert main(["case", "prove", str(finished_case), "--since", str(size)]) == 0
     assert capsys.readouterr().out.startswith(f"old {size}\n")
+
+
+def test_a_proof_can_be_checked_with_the_case_or_without(
+    finished_case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view, provable = Case.read(finished_case), proof.load(finished_case)
+    key = base64.b64encode(public_key(view.consent)).decode()
+    old = provable.signed[0].checkpoint.size
+    one, since = tmp_path / "4.tlog-proof", tmp_path / "since.consistency"
+    assert main(["case", "prove", str(finished_case), "4", "--to", str(one)]) == 0
+    assert main(["case", "prove", str(finished_case), "--since", str(old), "--to", str(since)]) == 0
+    line, note = tmp_path / "line.json", finished_case / layout.note_name(old)
+    line.write_bytes(provable.lines[3] + b"\n")
+    capsys.readouterr()
+    for shown, given in ((finished_case, []), (line, ["--key", key])):
+        assert main(["case", "prove", str(shown), "--check", str(one), *given]) == 0
+        assert capsys.readouterr().out.startswith("Record 4 stands in the journal of ")
+    for shown, given in ((finished_case, []), (note, ["--key", key])):
+        assert main(["case", "prove", str(shown), "--check", str(since), *given]) == 0
+        assert f"extends the one of {old}" in capsys.readouterr().out
+
+
+def test_a_proof_of_something_else_is_answered_with_no(
+    finished_case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view, provable = Case.read(finished_case), proof.load(finished_case)
+    key = base64.b64encode(public_key(view.consent)).decode()
+    stranger = base64.b64encode(bytes(32)).decode()
+    made, line = tmp_path / "4.tlog-proof", tmp_path / "line.json"
+    made.write_bytes(provable.inclusion(4))
+    line.write_bytes(provable.lines[4])
+    old = tmp_path / "old.note"
+    old.write_bytes(provable.signed[-1].note.replace(b"\n", b"\n1", 1))
+    since = tmp_path / "since"
+    since.write_bytes(provable.consistency(provable.signed[0].checkpoint.size))
+    for shown, checked, given in (
+        (line, made, ["--key", key]),
+        (line, made, ["--key", stranger]),
+        (old, since, ["--key", key]),
+        (finished_case, line, []),
+    ):
+        assert main(["case", "prove", str(shown), "--check", str(checked), *given]) == 1
+    other = tmp_path / "other"
+    other.write_bytes(provable.inclusion(4).replace(b"index 3", b"index 99"))
+    assert main(["case", "prove", str(finished_case), "--check", str(other)]) == 1
+    (tmp_path / "noise").write_bytes(b'{"source": "urn:proctor:attempt:\\ud800"}')
+    noise = str(tmp_path / "noise")
+    assert main(["case", "prove", noise, "--check", str(made), "--key", key]) == 1
+    capsys.readouterr()
+    for wrong in (
+        [str(line), "--check", str(made)],
+        [str(line), "--check", str(made), "--key", "short"],
+        [str(finished_case), "--check", str(made), "--key", key],
+        [str(finished_case), "--check", str(tmp_path / "none")],
+        [str(finished_case), "--check", str(made), "--to", str(other)],
+        [str(finished_case), "1", "--key", key],
+    ):
+        assert main(["case", "prove", *wrong]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
