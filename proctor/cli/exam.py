@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.capture.camera import Camera
     from proctor.capture.microphone import Microphone
     from proctor.capture.source import Source
-    from proctor.cli import joining, running
+    from proctor.cli import exam_page, joining, running
     from proctor.cli.controls import Controls
     from proctor.errors import InputError
     from proctor.session.plan import make_plan
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), end)
     try:
-        with begin() as session:
+        with begin() as session, exam_page.listening(session, progress.tell):
             controls = Controls(session, progress.tell)
             controls.listen()
 
