@@ -1,0 +1,1 @@
+"""The student's app: joining, the notice, consent, checks, the exam, and the receipt."""

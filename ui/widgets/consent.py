@@ -1,0 +1,63 @@
+"""One question, two answers of equal size, nothing chosen beforehand, and what comes instead (C1, C2)."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QButtonGroup, QPushButton
+
+from ui import theme
+from ui.texts import Texts
+from ui.widgets.layout import Card, button, row
+from ui.widgets.words import Words
+
+
+class ConsentCard(Card):
+    """Asks about one purpose. ``answered`` is emitted by a person's choice only."""
+
+    answered = Signal(bool)
+
+    def __init__(self, t: Texts, question: str, instead: str, alternative: str) -> None:
+        super().__init__(question)
+        self.question = question
+        if alternative:
+            self.column.addWidget(Words(instead, "label"))
+            self.column.addWidget(Words(alternative))
+        self.yes = self._choice(t.say("Accept"), f"{question} {t.say('Accept')}")
+        self.no = self._choice(t.say("Decline"), f"{question} {instead} {alternative}".strip())
+        self._group = QButtonGroup(self)
+        for which in (self.yes, self.no):
+            self._group.addButton(which)
+        self._group.setExclusive(True)
+        self._same_size()
+        self.column.addLayout(row(self.yes, self.no))
+        self.yes.clicked.connect(lambda: self.answered.emit(True))
+        self.no.clicked.connect(lambda: self.answered.emit(False))
+
+    @property
+    def answer(self) -> bool | None:
+        """What was chosen; ``None`` before."""
+        if self.yes.isChecked():
+            return True
+        return False if self.no.isChecked() else None
+
+    def show_answer(self, answer: bool | None) -> None:
+        """Show an answer that was given before."""
+        self._group.setExclusive(False)
+        self.yes.setChecked(answer is True)
+        self.no.setChecked(answer is False)
+        self._group.setExclusive(True)
+
+    def _choice(self, text: str, about: str) -> QPushButton:
+        made = button(text, "choice", about)
+        made.setToolTip("")
+        made.setCheckable(True)
+        made.setAutoDefault(False)
+        made.setIcon(theme.icon("empty"))
+        # Chosen shows by a tick, not by colour alone.
+        made.toggled.connect(lambda on: made.setIcon(theme.icon("good" if on else "empty")))
+        return made
+
+    def _same_size(self) -> None:
+        width = max(self.yes.sizeHint().width(), self.no.sizeHint().width()) + 2 * theme.LARGE
+        for which in (self.yes, self.no):
+            which.setMinimumWidth(width)
