@@ -228,10 +228,12 @@ def _root(institution: str, path: Path | None) -> Root:
 
 
 def run_hold(arguments: argparse.Namespace) -> int:
+    import hashlib
+
     from policies import sign
     from policies.errors import PolicyError
     from proctor.errors import InputError
-    from proctor.evidence import hold, layout
+    from proctor.evidence import access, hold, layout
     from proctor.evidence.case import Case
     from proctor.evidence.disk import read_bounded, said_plainly, write_new, write_whole
     from proctor.evidence.signing import load_signing_key
@@ -263,6 +265,9 @@ def run_hold(arguments: argparse.Namespace) -> int:
         with said_plainly(f"the hold {path}"):
             folder.mkdir(mode=0o700, exist_ok=True)
             write_new(path, envelope)
+    # A hold that is taken away is missed, once a log has named it.
+    facts = {"file": path.name, "sha256": hashlib.sha256(sign.inspect(envelope)[0]).hexdigest()}
+    access.note(view, access.local_reader(arguments.name), access.HELD, facts, reason=new.reason)
     signatures = len(sign.inspect(envelope)[2])
     print(f"{path}: {new.name} holds it until {new.until:%Y-%m-%d} ({new.reason}).")
     if signatures < hold.SIGNATURES:

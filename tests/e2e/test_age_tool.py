@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,3 +51,46 @@ def test_age_prints_the_public_key_that_we_print(tmp_path: Path) -> None:
     key = keys.new_identity("reviewer", tmp_path)
     printed = subprocess.run(["age-keygen", "-y", str(key.path)], capture_output=True, check=True)
     assert printed.stdout.decode().strip() == key.recipient
+
+
+def at_a_terminal(answers: list[str], *words: str) -> tuple[int, bytes]:
+    """Run the tool at a terminal of its own, where it asks for passphrases; code and what it showed."""
+    import pty
+
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp(words[0], words)  # noqa: S606
+    shown = b""
+    waiting = list(answers)
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+        if waiting and shown.rstrip().endswith(b":"):
+            os.write(terminal, waiting.pop(0).encode() + b"\n")
+            shown += b"\n"
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal of POSIX")
+def test_keys_under_a_passphrase_go_both_ways(tmp_path: Path) -> None:
+    secret = "four quiet boats drift"
+    key = keys.new_identity("reviewer", tmp_path, secret)
+    sealed, opened = tmp_path / "clip.age", tmp_path / "clip"
+    sealed.write_bytes(seal(clip(), [key.recipient]).ciphertext)
+    words = ["age", "-d", "-i", str(key.path), "-o", str(opened), str(sealed)]
+    code, shown = at_a_terminal([secret], *words)
+    assert code == 0, shown
+    assert opened.read_bytes() == DATA
+
+    plain, locked = tmp_path / "go.key", tmp_path / "locked.key"
+    subprocess.run(["age-keygen", "-o", str(plain)], capture_output=True, check=True)
+    code, shown = at_a_terminal([secret] * 2, "age", "-p", "-o", str(locked), str(plain))
+    assert code == 0, shown
+    locked.chmod(0o600)
+    (theirs,) = keys.load_identity(locked, lambda path: secret)
+    assert str(theirs) == str(keys.load_identity(plain)[0])

@@ -124,3 +124,78 @@ def test_the_command_line_makes_and_lists_keys(
     assert listed["recipient"] in printed
     assert "AGE-SECRET-KEY" not in printed
     assert listed["file"] in printed
+
+
+# Under a passphrase. Each use costs about a second by design, so one key serves all of them.
+
+SECRET = "four quiet boats drift"
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> keys.KeyFile:
+    return keys.new_identity("anna", tmp_path_factory.mktemp("locked"), SECRET)
+
+
+def test_a_key_under_a_passphrase_opens_with_it_alone(locked: keys.KeyFile) -> None:
+    raw = locked.path.read_bytes()
+    assert raw.startswith(b"-----BEGIN AGE ENCRYPTED FILE-----")
+    assert b"AGE-SECRET-KEY" not in raw
+    asked: list[Path] = []
+
+    def ask(path: Path) -> str:
+        asked.append(path)
+        return SECRET
+
+    (identity,) = keys.load_identity(locked.path, ask)
+    assert str(identity.to_public()) == locked.recipient
+    assert asked == [locked.path], "asked once"
+    with pytest.raises(InputError, match="the passphrase is wrong"):
+        keys.load_identity(locked.path, lambda path: SECRET + "!")
+    with pytest.raises(InputError, match="cannot be asked here"):
+        keys.load_identity(locked.path)
+
+
+def test_a_locked_key_is_listed_without_its_passphrase(locked: keys.KeyFile) -> None:
+    (listed,) = keys.list_identities(locked.path.parent)
+    assert listed == locked
+    assert keys.recipient_of(str(locked.path.with_suffix(keys.PUBLIC_SUFFIX))) == locked.recipient
+
+
+@posix
+def test_a_locked_key_that_others_can_read_is_refused_before_anyone_is_asked(
+    locked: keys.KeyFile, tmp_path: Path
+) -> None:
+    path = tmp_path / "anna.key"
+    path.write_bytes(locked.path.read_bytes())
+    path.chmod(0o644)
+    with pytest.raises(InputError, match="chmod 600"):
+        keys.load_identity(path, lambda path: pytest.fail("asked"))
+
+
+def test_a_short_passphrase_makes_no_key(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least 15 characters"):
+        keys.new_identity("anna", tmp_path, "short")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_takes_a_passphrase_from_a_file(
+    proctor_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    secret.chmod(0o600)
+    words = ["new", "cleo", "--dir", str(tmp_path / "own"), "--passphrase-file", str(secret)]
+    assert run(*words) == 0
+    printed = capsys.readouterr().out
+    assert SECRET not in printed
+    assert run("list", "--dir", str(tmp_path / "own")) == 0
+    assert "(passphrase)" in capsys.readouterr().out
+    assert (tmp_path / "own" / "cleo.recipient").read_text().strip() in printed
+    with pytest.raises(InputError, match="There is a key 'cleo' already"):
+        run(*words)
+
+
+@pytest.mark.parametrize("text", ["age1nothing", "AGE-SECRET-KEY-1QQ", "missing.recipient"])
+def test_what_is_no_public_key_is_one_sentence(text: str) -> None:
+    with pytest.raises(InputError, match=r"no age public key|cannot be read"):
+        keys.recipient_of(text)
