@@ -10,7 +10,17 @@ from proctor.pipeline.detector import Kind, Plugin, Settings
 from proctor.pipeline.plugins import discover
 from proctor.types import Observation
 
-BUILT_IN = ("camera", "faces", "gaze", "lighting", "objects", "speaker", "speech", "wake")
+BUILT_IN = (
+    "camera",
+    "faces",
+    "gaze",
+    "identity",
+    "lighting",
+    "objects",
+    "speaker",
+    "speech",
+    "wake",
+)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
