@@ -19,7 +19,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="A case is the folder that an exam leaves: policy, journal, checkpoints, clips.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name in ("case_show", "case_open", "case_prove", "case_export", "case_erase"):
+    for name in ("case_show", "case_open", "case_prove", "case_export", "case_send", "case_erase"):
         importlib.import_module(f"proctor.cli.{name}").add(actions)
 
     verify = actions.add_parser(
@@ -69,7 +69,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         passed = f"{len(checks) - len(failed)} of {len(checks)} checks passed."
         print(passed if failed else f"{passed} Nothing was altered since it was signed.")
-    if attestation is not None:
+    if attestation is not None and not (arguments.json and arguments.builds is None):
         _print_attestation(attestation, arguments.json)
     return 1 if failed else 0
 

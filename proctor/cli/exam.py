@@ -8,6 +8,7 @@ from types import FrameType
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from proctor.cli.case_send import add_options
     from proctor.cli.running import add_session_options
 
     parser = commands.add_parser(
@@ -29,14 +30,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="go on with the exam in --case after a crash; what was withdrawn stays withdrawn",
     )
-    parser.set_defaults(run=run)
+    add_options(parser)
+    parser.set_defaults(run=run, code="")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from proctor.capture.camera import Camera
     from proctor.capture.microphone import Microphone
     from proctor.capture.source import Source
-    from proctor.cli import exam_page, joining, running
+    from proctor.cli import case_send, exam_page, joining, running
     from proctor.cli.controls import Controls
     from proctor.errors import InputError
     from proctor.session.plan import make_plan
@@ -78,7 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), end)
     try:
-        with begin() as session, exam_page.listening(session, progress.tell):
+        with (
+            begin() as session,
+            case_send.sending(session, arguments, progress.tell),
+            exam_page.listening(session, progress.tell),
+        ):
             controls = Controls(session, progress.tell)
             controls.listen()
 
@@ -103,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     running.print_summary(summary, arguments.case, arguments.json, arguments.quiet)
+    case_send.send_rest(plan.policy.hub, arguments)
     return 0
 
 

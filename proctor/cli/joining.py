@@ -35,6 +35,7 @@ def follow(arguments: argparse.Namespace) -> None:
     arguments.policy = str(joined.policy_file)
     arguments.addendum = joined.addendum_file
     arguments.case = joined.case
+    arguments.code = joined.invitation.code
     if joined.state == "begun" and not arguments.resume:
         arguments.resume = True
         print("This exam has begun already; it goes on where it stopped.", file=sys.stderr)

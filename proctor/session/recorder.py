@@ -24,6 +24,8 @@ from proctor.types import AudioChunk, Flag, Frame, Marker, Observation
 # One number per kind and second is kept for the timeline; ten seconds make one journal record.
 SCORE_STEP_S = 1.0
 SCORES_PER_RECORD = 10
+# Between two checkpoints records are unsigned and are not delivered; a flag does not wait that long.
+CHECKPOINT_EVERY_S = 60.0
 # The ring must still hold the pre-roll when a flag opens: a rule may take this long to open one.
 OPENING_SLACK_S = 10.0
 
@@ -132,6 +134,7 @@ class Recorder:
         self._ring = Ring(fps=fps, seconds=clips.pre_roll_s + slowest + OPENING_SLACK_S)
         self._pending: dict[str, _Pending] = {}
         self._checkpoint_due = False
+        self._checkpoint_at = earlier.t
         self._paused = False
         # What was taken before these seconds does not count: before the last break ended, and for a
         # purpose before it was given.
@@ -299,6 +302,7 @@ class Recorder:
             self._case.record("flag.closed", data, event.t)
             if flag.id in self._pending:
                 self._pending[flag.id].flag = flag
+        self._checkpoint_due = True
         self._on_flag(event)
 
     def _open_clip(self, flag: Flag) -> None:
@@ -327,9 +331,10 @@ class Recorder:
                 self._cut(pending, end)
         for record in self._timeline.full(until):
             self._case.record("scores", record, sync=False)
-        if self._checkpoint_due:
+        if self._checkpoint_due or until - self._checkpoint_at >= CHECKPOINT_EVERY_S:
             self._case.checkpoint()
             self._checkpoint_due = False
+            self._checkpoint_at = until
 
     def _cut(self, pending: _Pending, until: float) -> None:
         flag = pending.flag
