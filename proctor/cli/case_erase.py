@@ -86,6 +86,7 @@ def run_erase(arguments: argparse.Namespace) -> int:
     from policies.texts.erased import language_of
     from proctor.errors import CheckFailed, InputError
     from proctor.evidence import retention
+    from proctor.evidence.access_checks import missing_holds
     from proctor.evidence.case import Case
     from proctor.evidence.clearing import clear, files_of
     from proctor.evidence.disk import said_plainly, write_new
@@ -97,6 +98,11 @@ def run_erase(arguments: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     view = Case.read(arguments.case)
     policy = _policy(view, arguments.policy)
+    if wrong := missing_holds(arguments.case, view.attempt, now):
+        raise CheckFailed(
+            f"Nothing was erased, for it is not known what is held: {'; '.join(wrong[:3])}. Put it back, "
+            f"or look into it with `proctor case verify`."
+        )
     holds = _holds(arguments.case, policy, arguments.root)
     case = retention.kept(view, files_of(arguments.case), holds)
     if arguments.flag:
@@ -266,7 +272,11 @@ def run_hold(arguments: argparse.Namespace) -> int:
             folder.mkdir(mode=0o700, exist_ok=True)
             write_new(path, envelope)
     # A hold that is taken away is missed, once a log has named it.
-    facts = {"file": path.name, "sha256": hashlib.sha256(sign.inspect(envelope)[0]).hexdigest()}
+    facts = {
+        "file": path.name,
+        "sha256": hashlib.sha256(sign.inspect(envelope)[0]).hexdigest(),
+        "until": new.until.isoformat(),
+    }
     access.note(view, access.local_reader(arguments.name), access.HELD, facts, reason=new.reason)
     signatures = len(sign.inspect(envelope)[2])
     print(f"{path}: {new.name} holds it until {new.until:%Y-%m-%d} ({new.reason}).")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,22 +20,22 @@ from proctor.evidence.checkpoint import NoteError
 from proctor.evidence.disk import read_bounded
 from proctor.evidence.journal import JournalError
 from proctor.evidence.tree import Tree, leaf_hash
-from proctor.evidence.untrusted import text
+from proctor.evidence.untrusted import moment, text
 
 
 @dataclass(frozen=True, slots=True)
 class Logs:
     """What the access logs of a case come to: what is wrong, who kept them, and the holds they name.
 
-    ``unsigned`` counts last records that a crash left without a signature; ``held``: payload's SHA-256
-    by the hold's file name.
+    ``unsigned`` counts last records that a crash left without a signature; ``held``: by the hold's file
+    name, its payload's SHA-256 and its end.
     """
 
     wrong: tuple[str, ...]
     keepers: tuple[str, ...]
     records: int
     unsigned: int
-    held: dict[str, str]
+    held: dict[str, tuple[str, datetime | None]]
 
 
 def check_logs(folder: Path, files: Collection[str], attempt: str, case: Tree) -> Logs:
@@ -44,7 +45,7 @@ def check_logs(folder: Path, files: Collection[str], attempt: str, case: Tree) -
     """
     wrong: list[str] = []
     keepers: list[str] = []
-    held: dict[str, str] = {}
+    held: dict[str, tuple[str, datetime | None]] = {}
     records = unsigned = 0
     begin = f"{layout.ACCESS}/"
     found = sorted(n.removeprefix(begin) for n in files if n.startswith(begin))
@@ -68,7 +69,7 @@ class _Log:
     key: str
     records: int
     unsigned: int
-    held: dict[str, str]
+    held: dict[str, tuple[str, datetime | None]]
 
 
 def _check(folder: Path, name: str, attempt: str, case: Tree) -> _Log:
@@ -102,7 +103,10 @@ def _check(folder: Path, name: str, attempt: str, case: Tree) -> _Log:
     if case.root(size) != root:
         raise NoteError("it was kept of another journal than this one")
     held = {
-        text(record.data.get("file"), 100): text(record.data.get("sha256"), 100)
+        text(record.data.get("file"), 100): (
+            text(record.data.get("sha256"), 100),
+            moment(record.data.get("until")),
+        )
         for record in records[: signed.size]
         if record.type == access.HELD
     }
@@ -139,11 +143,24 @@ def holds(folder: Path, root: Root | None) -> Iterator[Held]:
         yield Held(path.name, found, signatures)
 
 
-def wrong_holds(folder: Path, attempt: str, recorded: dict[str, str]) -> list[str]:
-    """Holds of another attempt, and those that an access log names and that are gone or changed."""
-    wrong = [f"{one.name} is of another attempt" for one in holds(folder, None)
-             if one.hold.attempt != attempt]  # fmt: skip
-    for name, digest in sorted(recorded.items()):
+def wrong_holds(
+    folder: Path,
+    attempt: str,
+    recorded: Mapping[str, tuple[str, datetime | None]],
+    now: datetime | None = None,
+) -> list[str]:
+    """Holds of another attempt, and those that an access log names and that are gone or changed.
+
+    With ``now``, of the latter only those that are not over.
+    """
+    wrong = [
+        f"{one.name} is of another attempt"
+        for one in holds(folder, None)
+        if one.hold.attempt != attempt
+    ]
+    for name, (digest, until) in sorted(recorded.items()):
+        if now is not None and until is not None and until <= now:
+            continue
         try:
             raw = read_bounded(folder / layout.HOLDS / Path(name).name, hold.MAX_BYTES)
             payload = sign.inspect(raw)[0]
@@ -153,6 +170,16 @@ def wrong_holds(folder: Path, attempt: str, recorded: dict[str, str]) -> list[st
         if hashlib.sha256(payload).hexdigest() != digest:
             wrong.append(f"{name} is not the one that is on record")
     return wrong
+
+
+def missing_holds(folder: Path, attempt: str, now: datetime) -> list[str]:
+    """What :func:`wrong_holds` finds in the case ``folder`` at ``now``, and logs that cannot be believed."""
+    tree = Tree()
+    for line in journal.load(folder / layout.JOURNAL).lines:
+        tree.append(leaf_hash(line))
+    names = [f"{layout.ACCESS}/{path.name}" for path in access.logs(folder)]
+    logs = check_logs(folder, names, attempt, tree)
+    return [*logs.wrong, *wrong_holds(folder, attempt, logs.held, now)]
 
 
 def told_logs(logs: Logs) -> str:
@@ -171,7 +198,7 @@ def told_holds(found: Sequence[Held], root: Root | None) -> str:
     if not found:
         return "There is no hold."
     if root is None:
-        return f"Warning: {len(found)} holds; who signed them was not checked (no root file given)."
+        return f"Warning: who signed was not checked (no root file given); holds there are: {len(found)}."
     few = [one.name for one in found if not one.counts]
-    less = f" Not signed by two of its keys, so not in force: {', '.join(few[:3])}." if few else ""
-    return f"{len(found) - len(few)} holds are signed by two keys of the root file or more.{less}"
+    less = f" Not in force: {', '.join(few[:3])}." if few else ""
+    return f"Signed by two keys of the root file or more: {len(found) - len(few)} of {len(found)}.{less}"

@@ -18,15 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import load
-from policies.schema import Policy
+from policies.root import read as _read_root
+from policies.schema import Language, Policy
 from policies.sign import add_signatures
+from policies.texts import erased as texts
 from proctor.cli.main import main
 from proctor.errors import InputError
 from proctor.evidence import hold, keys, layout, retention, tombstone
 from proctor.evidence.case import Case
 from proctor.evidence.clearing import clear, files_of
 from proctor.evidence.hold import Hold, HoldError
-from proctor.evidence.retention import Class, Item, Kept, due
+from proctor.evidence.retention import Class, Due, Item, Kept, due
 from proctor.evidence.verify import verify
 from proctor.types import Erasure
 
@@ -372,6 +374,29 @@ def test_T2_the_student_is_told_what_when_why_and_whom_to_ask(finished_case: Pat
     assert told.count("Nobody decided on it within 14 days.") == 3
 
 
+@pytest.mark.parametrize("lang", get_args(Language))
+def test_T2_the_student_is_told_in_their_language(lang: Language) -> None:
+    policy = policy_of(14).model_copy(update={"languages": ("nl", "en")})
+    found = [
+        Due(ATTEMPT, Item("clips", ONE, SAT), SAT, "x", "O2"),
+        Due(ATTEMPT, Item("room_scan", "room-scan-001", SAT), SAT, "x", "C4"),
+        Due(ATTEMPT, Item("identity", "face", SAT), SAT, "x", "T3"),
+        Due(ATTEMPT, Item("decisions", "d", SAT), SAT, "The board {asked}.", "request"),
+        Due(ATTEMPT, Item("research", "copy.zip", SAT), SAT, retention.ERASED_BEFORE, "T2"),
+        Due(ATTEMPT, Item("clips", "x", SAT), SAT, retention.WITH_ITS_JOURNAL, "T1"),
+        Due(ATTEMPT, Item("journal", "_case", SAT), SAT, "x", "T1"),
+    ]
+    told = retention.notice(policy, found, SAT, lang)
+    assert told.count("\n- ") == len(found)
+    for words in (ONE, "room-scan-001", "copy.zip", "The board {asked}.", "14", "365"):
+        assert words in told
+    english = retention.notice(policy, found, SAT, "en").splitlines()
+    same = [line for line in told.splitlines() if line and line in english]
+    assert bool(same) == (lang == "en"), same
+    assert texts.language_of(lang, policy) == lang
+    assert texts.language_of("tlh", policy) == "nl"
+
+
 # The command.
 
 
@@ -429,6 +454,22 @@ def test_T2_two_people_hold_a_case_at_the_command_line(
     assert "Ada holds it until 2199-01-01 (An appeal.)" in capsys.readouterr().err
     assert clip(finished_case).exists()
     assert codes(finished_case) == []
+    (told,) = (
+        c.detail for c in verify(finished_case, root=_read_root(Path(root))) if c.code == "holds"
+    )
+    assert told == "Signed by two keys of the root file or more: 1 of 1."
+    capsys.readouterr()
+    assert main(["case", "show", folder]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"001.dsse: Ada holds clips of {ONE} until 2199-01-01: An appeal." in shown
+    assert "Ada: The hold 001.dsse was signed." in shown
+    paper = finished_case / layout.hold_name(1)
+    kept = paper.read_bytes()
+    paper.unlink()
+    assert codes(finished_case) == ["holds"], "a hold that was taken away is missed"
+    assert main([*erase, "--root", root]) == 1
+    assert "not known what is held: 001.dsse is on record" in capsys.readouterr().err
+    paper.write_bytes(kept)
     free = [
         "case",
         "erase",
