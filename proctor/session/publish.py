@@ -104,7 +104,7 @@ def publish(envelope: bytes, where: str, root_path: Path, folder: Path, now: dat
         raise CheckFailed(str(error)) from error
     except PolicyError as error:
         raise InputError(str(error)) from error
-    text = root.make(known.institution, known.keys, known.threshold).encode("utf-8")
+    text = root.make(known.institution, known.keys, known.threshold, known.version).encode("utf-8")
     with said_plainly(f"what is published in {folder}"):
         if fresh:
             write_new(root_target, text)
