@@ -55,7 +55,8 @@ def add_who(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proctor.errors import InputError
-    from proctor.evidence import access, clip
+    from proctor.evidence import access
+    from proctor.evidence.apart import Apart
     from proctor.evidence.case import Case
     from proctor.evidence.keys import demo_identity, load_identity
     from proctor.evidence.opening import opened
@@ -78,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         written=arguments.to is not None,
         escrow=arguments.escrow is not None,
     )
-    found = clip.info(data)
+    with Apart() as apart:
+        found = apart.info(data)
     record = case.sealed[arguments.flag]
     picture = (
         f"{found.width}x{found.height}, {found.pictures} pictures" if found.has_video else "none"

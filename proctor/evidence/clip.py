@@ -25,7 +25,7 @@ MAX_PIXELS = 1920 * 1088  # more than encoders.MAX_SIDE squared
 MAX_ENTRIES = (
     50_000  # samples, fragments and boxes; 120 s at 60 pictures a second need about 12 000
 )
-MAX_WORK_S = 20.0  # wall-clock seconds one call may decode
+MAX_WORK_S = 4.0  # wall-clock seconds one call may decode; the longest honest clip takes 0.8
 
 # Boxes that hold boxes, and where the number of entries stands in those that hold tables
 # (bytes after the box header; ISO/IEC 14496-12).

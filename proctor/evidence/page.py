@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from pyrage import x25519
 
 from proctor.errors import InputError
+from proctor.evidence.apart import Apart
 from proctor.evidence.attestation import Attestation
 from proctor.evidence.curve import COLUMNS
 from proctor.evidence.disk import PART, said_plainly
@@ -81,10 +82,11 @@ def write_page(
     notes = shown.notes
     if identities is not None:
         opened = {}
-        for flag in shown.story.flags[:_MOST_OPENED]:
-            clip = open_clip(folder, flag, identities, embed=embed_clips)
-            if clip is not None:
-                opened[flag.id] = clip
+        with Apart() as apart:
+            for flag in shown.story.flags[:_MOST_OPENED]:
+                clip = open_clip(folder, flag, identities, apart, embed=embed_clips)
+                if clip is not None:
+                    opened[flag.id] = clip
         if len(shown.story.flags) > _MOST_OPENED:
             notes += (f"Only the clips of the first {_MOST_OPENED} flags were opened.",)
     html = render(shown.story, shown.checks, opened, notes, shown.attestation)

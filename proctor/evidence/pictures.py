@@ -1,7 +1,8 @@
 """Opens a case's clips for the page: in memory, as data URIs, with the flag's box drawn.
 
 Nothing here writes to a disk. Clips come from a stranger's machine, so each is checked against the
-journal, decrypted and decoded within bounds, and one that fails costs a sentence, not the page.
+journal, decrypted, and decoded within bounds and in a process of its own; one that fails costs a
+sentence, not the page.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 from pyrage import x25519
 
 from proctor.errors import CheckFailed
-from proctor.evidence import clip, layout
+from proctor.evidence import layout
+from proctor.evidence.apart import Apart
 from proctor.evidence.disk import read_bounded
 from proctor.evidence.seal import NoKeyError, unseal
 from proctor.evidence.story import FlagStory
@@ -55,9 +57,16 @@ class Opened:
 
 
 def open_clip(
-    folder: Path, flag: FlagStory, identities: Sequence[x25519.Identity], *, embed: bool = False
+    folder: Path,
+    flag: FlagStory,
+    identities: Sequence[x25519.Identity],
+    apart: Apart,
+    *,
+    embed: bool = False,
 ) -> Opened | None:
     """The pictures of a flag's clip in the case ``folder``; ``embed`` adds the clip itself.
+
+    ``apart`` is the process that decodes it.
 
     ``None`` when the flag has no clip or no key opens it; a clip that is missing, changed or damaged
     gives an :class:`Opened` whose ``problem`` says so.
@@ -69,8 +78,8 @@ def open_clip(
     try:
         ciphertext = read_bounded(path, layout.MAX_SEALED)
         data = unseal(ciphertext, identities, sha256=flag.clip.sha256)
-        times = _times(flag, flag.clip.start, flag.clip.start + clip.info(data).duration)
-        images = clip.frames(data, [t - flag.clip.start + _SLACK_S for t in times])
+        times = _times(flag, flag.clip.start, flag.clip.start + apart.info(data).duration)
+        images = apart.frames(data, [t - flag.clip.start + _SLACK_S for t in times])
     except NoKeyError:
         return None
     except OSError as error:

@@ -14,6 +14,7 @@ import pytest
 
 from proctor.cli.main import main
 from proctor.evidence import keys, layout
+from proctor.evidence.apart import Apart
 from proctor.evidence.page import write_page
 from proctor.evidence.pictures import open_clip
 from proctor.evidence.show import gather
@@ -97,7 +98,8 @@ def test_the_box_is_drawn_at_its_own_moment_only(finished_case: Path) -> None:
     def boxed(peak_t: float | None) -> list[tuple[float, bool]]:
         values = {name: getattr(flag, name) for name in FlagStory.__dataclass_fields__}
         placed = FlagStory(**{**values, "box": Box(0.2, 0.2, 0.5, 0.5), "peak_t": peak_t})
-        opened = open_clip(finished_case, placed, [keys.demo_identity()])
+        with Apart() as apart:
+            opened = open_clip(finished_case, placed, [keys.demo_identity()], apart)
         assert opened is not None
         return [(p.t, p.boxed) for p in opened.pictures]
 
@@ -112,7 +114,8 @@ def test_a_clips_place_follows_from_its_flag_never_from_the_journal(
     flag = story.flags[0]
     values = {name: getattr(flag, name) for name in FlagStory.__dataclass_fields__}
     outside = FlagStory(**{**values, "id": "../../etc/passwd"})
-    assert open_clip(finished_case, outside, [keys.demo_identity()]) is None
+    with Apart() as apart:
+        assert open_clip(finished_case, outside, [keys.demo_identity()], apart) is None
 
 
 def test_the_terminal_shows_flags_what_is_missing_and_how_to_go_on(
