@@ -30,6 +30,12 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     what = erase.add_mutually_exclusive_group()
     what.add_argument("--due", action="store_true", help="erase everything that is due")
     what.add_argument("--flag", metavar="ID", help="erase the clip of this flag now; needs --why")
+    what.add_argument(
+        "--copy",
+        type=Path,
+        metavar="FILE.zip",
+        help="erase this copy for research, wherever it lies",
+    )
     erase.add_argument("--why", metavar="TEXT", help="with --flag: why, in a sentence that is kept")
     erase.add_argument(
         "--policy",
@@ -85,13 +91,13 @@ def run_erase(arguments: argparse.Namespace) -> int:
 
     from policies.texts.erased import language_of
     from proctor.errors import CheckFailed, InputError
-    from proctor.evidence import retention
+    from proctor.evidence import access, retention
     from proctor.evidence.access_checks import missing_holds
     from proctor.evidence.case import Case
     from proctor.evidence.clearing import clear, files_of
     from proctor.evidence.disk import said_plainly, write_new
 
-    if bool(arguments.flag) != bool(arguments.why):
+    if bool(arguments.flag) != bool(arguments.why) and not arguments.copy:
         raise InputError("--flag and --why belong together: what is erased early says why.")
     if arguments.notice and arguments.notice.exists():
         raise InputError(f"There is a file {arguments.notice} already; name another with --notice.")
@@ -104,8 +110,12 @@ def run_erase(arguments: argparse.Namespace) -> int:
             f"or look into it with `proctor case verify`."
         )
     holds = _holds(arguments.case, policy, arguments.root)
-    case = retention.kept(view, files_of(arguments.case), holds)
-    if arguments.flag:
+    copies = access.copies(arguments.case)
+    case = retention.kept(view, files_of(arguments.case), holds, copies)
+    elsewhere: list[Due] = []
+    if arguments.copy:
+        due = [_copy(arguments, view, case, policy, now)]
+    elif arguments.flag:
         due = [_asked(case, arguments.flag, arguments.why, now)]
         hold = retention.held(case, due[0].item, now)
         if hold is not None and arguments.flag not in case.erased:
@@ -115,11 +125,19 @@ def run_erase(arguments: argparse.Namespace) -> int:
             )
     elif arguments.due:
         due = retention.due([case], policy, now)
+        elsewhere = [one for one in due if one.item.kind == "research"]
+        due = [one for one in due if one.item.kind != "research"]
     else:
         return _list(case, policy, now)
-    clear(arguments.case, due, now)
+    if not arguments.copy:
+        clear(arguments.case, due, now)
+    for one in elsewhere:
+        print(
+            f"The copy for research '{one.item.name}' must go and lies elsewhere: `proctor case erase "
+            f"{arguments.case} --copy FILE.zip`. {one.why}"
+        )
     if not due:
-        print("Nothing is due; nothing was erased.")
+        print("Nothing in the case is due; nothing was erased.")
         return 0
     lang = language_of(view.consent.get("language"), policy)
     notice = retention.notice(policy, due, now, lang)
@@ -130,6 +148,47 @@ def run_erase(arguments: argparse.Namespace) -> int:
     else:
         print(f"{len(due)} erased. The student is to get this notice:\n\n{notice}", end="")
     return 0
+
+
+def _copy(
+    arguments: argparse.Namespace,
+    view: CaseView,
+    case: Kept,
+    policy: Policy,
+    now: datetime,
+) -> Due:
+    """Erase a copy for research, on record; what to tell the student about it."""
+    from proctor.errors import CheckFailed, InputError
+    from proctor.evidence import access, tombstone
+    from proctor.evidence.disk import said_plainly
+    from proctor.evidence.export import copy_of
+    from proctor.evidence.retention import Due, Item, deadline, held
+    from proctor.evidence.untrusted import text
+
+    number = copy_of(arguments.copy, view.attempt)
+    # One that is on record as erased may lie there still, after a crash or from a backup.
+    every = access.copies(arguments.case, erased=True)
+    known = next((copy for copy in every if copy.id == number), None)
+    if known is None:
+        raise InputError(f"The logs of this case know no copy for research {arguments.copy}.")
+    item = Item("research", known.name, known.since)
+    if (hold := held(case, item, now)) is not None:
+        raise CheckFailed(
+            f"The copy was not erased: {hold.name} holds the case until {hold.until:%Y-%m-%d} "
+            f"({hold.reason})."
+        )
+    due = deadline(case, item, policy)
+    if arguments.why:
+        due = Due(case.attempt, item, now, text(arguments.why), "request")
+    elif due.at > now:
+        raise InputError(
+            f"The copy may be kept until {due.at:%Y-%m-%d}; what is erased early says why (--why)."
+        )
+    facts = {"copy": known.id, "file": known.name}
+    access.note(view, access.local_reader(), access.GONE, facts, reason=due.why)
+    with said_plainly(f"the copy {arguments.copy}"):
+        tombstone.destroy_whole(arguments.copy)
+    return due
 
 
 def _asked(case: Kept, flag: str, why: str, now: datetime) -> Due:
@@ -155,7 +214,11 @@ def _list(case: Kept, policy: Policy, now: datetime) -> int:
             when = f"held until {hold.until:%Y-%m-%d} by {hold.name}"
         else:
             when = "now" if one.at <= now else f"{one.at:%Y-%m-%d %H:%M} UTC"
-        name = "journal and all else" if item.kind == "journal" else f"clip of {item.name}"
+        name = {
+            "journal": "journal and all else",
+            "research": f"copy for research {item.name}",
+            "room_scan": f"room scan {item.name}",
+        }.get(item.kind, f"clip of {item.name}")
         print(f"{name:<32} {when:<22} {one.why}")
     print("Nothing was erased; --due erases what stands at 'now'.")
     return 0

@@ -39,6 +39,11 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="with --recipient: key file that opens the clips",
     )
+    parser.add_argument(
+        "--research",
+        action="store_true",
+        help="a copy for research, where the student agreed to that; `case erase` says when it must go",
+    )
     case_open.add_who(parser)
     passphrase.add_option(parser)
     parser.set_defaults(run=run)
@@ -69,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         flags=arguments.flags,
         recipient=arguments.recipient,
         identities=identities,
+        research=arguments.research,
     )
     whom = f"for {made.recipient}" if made.recipient else "as they were sealed"
     print(f"{arguments.to}: {len(made.clips)} clips {whom}, {len(made.left_out)} left out.")

@@ -33,12 +33,13 @@ from proctor.evidence.untrusted import moment, strings, text
 if TYPE_CHECKING:
     from proctor.evidence.view import CaseView
 
-BEGAN, OPENED, SHOWN, EXPORTED, HELD = (
+BEGAN, OPENED, SHOWN, EXPORTED, HELD, GONE = (
     "access.began",
     "access.opened",
     "access.shown",
     "access.exported",
     "access.held",
+    "access.erased",
 )
 LOCK_S = 10.0
 # No case is looked at so often; a longer log is a broken program or an attack on the reader.
@@ -69,6 +70,15 @@ class Entry:
     flags: tuple[str, ...]
     reason: str
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy for research that was handed on: its id, the name it had, and since when it is there."""
+
+    id: str
+    name: str
+    since: datetime
 
 
 def local_reader(name: str | None = None) -> Reader:
@@ -224,13 +234,36 @@ def read(folder: Path) -> list[Entry]:
     """
     found: list[Entry] = []
     for path in logs(folder):
-        try:
-            records = records_of(path)
-        except (JournalError, OSError, ValueError) as error:
-            raise InputError(f"The access log {path} cannot be read: {error}") from error
-        found += [_entry(path.stem, record) for record in records if record.type != BEGAN]
+        found += [_entry(path.stem, record) for record in _records(path) if record.type != BEGAN]
     never = datetime.max.replace(tzinfo=UTC)
     return sorted(found, key=lambda entry: entry.when or never)
+
+
+def copies(folder: Path, *, erased: bool = False) -> list[Copy]:
+    """Copies for research that left the case; those on record as erased only with ``erased``.
+
+    Raises as :func:`read` does.
+    """
+    found: dict[str, Copy] = {}
+    gone: set[str] = set()
+    for path in logs(folder):
+        for record in _records(path):
+            name = text(record.data.get("copy"), 40)
+            if record.type == EXPORTED and name:
+                label = text(record.data.get("file"), 200) or name
+                found[name] = Copy(name, label, record.time.astimezone(UTC))
+            elif record.type == GONE:
+                gone.add(name)
+    return sorted(
+        (c for c in found.values() if erased or c.id not in gone), key=lambda c: (c.since, c.id)
+    )
+
+
+def _records(path: Path) -> list[Record]:
+    try:
+        return records_of(path)
+    except (JournalError, OSError, ValueError) as error:
+        raise InputError(f"The access log {path} cannot be read: {error}") from error
 
 
 def records_of(path: Path) -> list[Record]:
@@ -266,11 +299,15 @@ def _what(kind: str, data: Mapping[str, Any], flags: tuple[str, ...]) -> str:
     if kind == EXPORTED:
         whom = text(data.get("recipient"))
         how = f"encrypted anew for {whom}" if whom else "as they were sealed"
+        if data.get("copy"):
+            return f"A copy for research was made with the clips of {clips or 'no flag'}, {how}."
         return (
             f"An export was made with the clips of {clips}, {how}."
             if clips
             else ("An export without clips was made.")
         )
+    if kind == GONE:
+        return f"The copy for research {text(data.get('file'), 200)} was erased."
     if kind == HELD:
         return f"The hold {text(data.get('file'), 40)} was signed."
     return f"A record '{text(kind, 40)}'."

@@ -10,22 +10,26 @@ import base64
 import hashlib
 import json
 import os
+import secrets
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyrage import x25519
 
 from policies import load, sign
+from policies.engine import ConsentState
 from policies.errors import PolicyError
 from proctor.errors import CheckFailed, InputError
 from proctor.evidence import access, explanation, layout, proof
 from proctor.evidence.access import Reader
 from proctor.evidence.disk import PART, read_bounded, said_plainly, sync_file, sync_folder
+from proctor.evidence.erasure import is_room_scan
 from proctor.evidence.journal import MAX_JOURNAL
 from proctor.evidence.seal import check_recipient, seal, unseal
 from proctor.evidence.untrusted import number
@@ -63,6 +67,7 @@ def export(
     flags: Sequence[str] | None = None,
     recipient: str = "",
     identities: Sequence[x25519.Identity] = (),
+    research: bool = False,
     now: datetime | None = None,
 ) -> Exported:
     """Write the case in ``folder`` to the new zip ``target``.
@@ -78,6 +83,11 @@ def export(
     if recipient:
         check_recipient(recipient)
     chosen = _chosen(view, flags)
+    facts: dict[str, Any] = {"recipient": recipient}
+    if research:
+        chosen = _for_research(view, chosen, recipient)
+        facts |= {"copy": secrets.token_hex(8), "file": target.name}
+    facts["flags"] = list(chosen)
     left_out = sorted(_sealed(view) - (set() if recipient else set(chosen)))
     part = target.with_name(target.name + PART)
     with said_plainly(f"the export {target}"):
@@ -87,9 +97,8 @@ def export(
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                     writer = _Writer(archive)
                     anew = _fill(writer, view, chosen, recipient, identities)
-                    facts = {"flags": list(chosen), "recipient": recipient}
                     access.note(view, reader, access.EXPORTED, facts, reason=reason, now=now)
-                    _finish(writer, view, anew, left_out, reader.key)
+                    _finish(writer, view, anew, left_out, reader.key, facts.get("copy"))
                 file.flush()
                 sync_file(file.fileno())
             part.replace(target)
@@ -163,6 +172,7 @@ def _finish(
     anew: Sequence[dict[str, str]],
     left_out: Sequence[str],
     signer: Ed25519PrivateKey,
+    copy: str | None,
 ) -> None:
     """The access logs, and the signed list of everything."""
     for log in access.logs(view.folder):
@@ -170,15 +180,43 @@ def _finish(
             if not path.is_file():
                 continue  # `case verify` says so, there as here
             writer.add(f"case/{layout.ACCESS}/{path.name}", _read(path, access.MAX_LOG))
-    listing = {
+    listing: dict[str, Any] = {
         "attempt": view.attempt,
         "signer": base64.b64encode(signer.public_key().public_bytes_raw()).decode("ascii"),
         "files": dict(sorted(writer.files.items())),
         "clips": list(anew),
         "left_out": list(left_out),
     }
+    if copy:
+        listing["copy"] = copy
     payload = json.dumps(listing, ensure_ascii=False, sort_keys=True).encode("utf-8")
     writer.add(LISTING, sign.envelope(payload, PAYLOAD_TYPE, [signer]))
+
+
+def _for_research(view: CaseView, chosen: Sequence[str], recipient: str) -> tuple[str, ...]:
+    """The clips that may go into a copy for research; a room scan was agreed to for nothing else."""
+    if not ConsentState.from_records(view.records).live("research"):
+        raise CheckFailed(
+            "The student did not agree to research with this exam, or took it back; no copy was made."
+        )
+    if not recipient:
+        raise InputError("A copy for research is encrypted for its reader: give --recipient.")
+    return tuple(flag for flag in chosen if not is_room_scan(view.sealed[flag]))
+
+
+def copy_of(path: Path, attempt: str) -> str:
+    """The id of the copy for research in the zip ``path``; :class:`InputError` where it is none of ``attempt``."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(LISTING).file_size > MAX_JOURNAL:
+                raise ValueError("its list is too large")
+            listing = json.loads(sign.inspect(archive.read(LISTING))[0])
+        if listing["attempt"] != attempt:
+            raise ValueError("it is of another exam")
+        found = listing["copy"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, PolicyError) as error:
+        raise InputError(f"{path} is no copy for research of this case ({error}).") from error
+    return str(found)
 
 
 def _sealed(view: CaseView) -> set[str]:

@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from policies.engine import ConsentState
 from policies.schema import Language, Policy
 from policies.texts import erased as texts
 from proctor.evidence import layout
-from proctor.evidence.erasure import is_room_scan
+from proctor.evidence.access import Copy
+from proctor.evidence.erasure import RULE, WITHDRAWN, is_room_scan, taken_back
 from proctor.evidence.hold import Hold
 from proctor.evidence.tombstone import WHOLE
 from proctor.evidence.untrusted import moment
@@ -47,7 +49,8 @@ class Item:
 class Kept:
     """What is kept of one attempt, each under a name of its own.
 
-    ``decided`` are flags that a person decided on, ``erased`` names that have a tombstone already.
+    ``decided`` are flags that a person decided on, ``erased`` names that have a tombstone already,
+    ``taken_back`` classes whose purpose the student withdrew from or objected to.
     """
 
     attempt: str
@@ -55,6 +58,7 @@ class Kept:
     decided: frozenset[str] = frozenset()
     holds: tuple[Hold, ...] = ()
     erased: frozenset[str] = frozenset()
+    taken_back: frozenset[Class] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ def deadline(case: Kept, item: Item, policy: Policy) -> Due:
     window = policy.review.window_days
     if item.name in case.erased:
         return Due(case.attempt, item, item.since or _NEVER, ERASED_BEFORE, "T2")
+    if item.kind in case.taken_back:
+        return Due(case.attempt, item, item.since or _NEVER, WITHDRAWN, RULE)
     if item.kind == "clips" and item.name not in case.decided and window <= days:
         return Due(
             case.attempt, item, _after(item.since, window), UNREVIEWED.format(days=window), "O2"
@@ -139,10 +145,16 @@ def _after(since: datetime | None, days: int) -> datetime:
         return _NEVER
 
 
-def kept(view: CaseView, files: Collection[str], holds: Iterable[Hold] = ()) -> Kept:
+def kept(
+    view: CaseView,
+    files: Collection[str],
+    holds: Iterable[Hold] = (),
+    copies: Iterable[Copy] = (),
+) -> Kept:
     """What the case ``view`` keeps: clips, each since it was sealed, and its journal since it ended.
 
-    ``files`` are the paths that are there, as :func:`layout.clip_name` says them.
+    ``files`` are the paths that are there, as :func:`layout.clip_name` says them. ``copies`` for
+    research lie elsewhere, each since it was made; what the student took back has no time left.
     """
     sealed: dict[str, datetime | None] = {}
     decided: set[str] = set()
@@ -171,9 +183,12 @@ def kept(view: CaseView, files: Collection[str], holds: Iterable[Hold] = ()) -> 
         # One whose file went before its tombstone was written still needs the tombstone.
         if flag not in recorded or layout.clip_name(flag) in files
     ]
+    items += [Item("research", copy.name, copy.since) for copy in copies]
+    withdrawn = taken_back(ConsentState.from_records(view.records), "research")
     return Kept(
         attempt=view.attempt,
         items=(*items, Item("journal", WHOLE, ended or last)),
+        taken_back=frozenset({"research"} if withdrawn else ()),
         decided=frozenset(decided),
         holds=tuple(holds),
         erased=frozenset(view.erased),

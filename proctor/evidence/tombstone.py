@@ -62,6 +62,19 @@ def destroy(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def destroy_whole(path: Path) -> None:
+    """Overwrite every byte of a file that holds many keys, such as an export, and then remove it."""
+    with path.open("r+b") as file:
+        left = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        while left > 0:
+            left -= file.write(bytes(min(left, MAX_HEADER)))
+        file.flush()
+        sync_file(file.fileno())
+    path.unlink()
+    sync_folder(path.parent)
+
+
 def keep(attempt: str, flag: str, erasure: Erasure, key: Ed25519PrivateKey) -> None:
     """Keep a signed copy of a tombstone on this machine; ``flag`` is :data:`WHOLE` for a whole case."""
     path = _folder(attempt) / f"{flag}{SUFFIX}"
