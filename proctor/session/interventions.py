@@ -133,6 +133,12 @@ class Interventions:
         t = self._desk.end_break()
         self._do(partial(self._break_ended, t))
 
+    def ask_for_help(self) -> None:
+        """The student asks for a person: a neutral milestone, from any thread."""
+        self._check_open()
+        asked = Marker(self._clock.now(), "help.asked")
+        self._do(partial(self._recorder.marker, asked))
+
     # The evidence writer.
 
     def begin(self, capture: Capture | None) -> None:

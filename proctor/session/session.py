@@ -28,6 +28,7 @@ from proctor.pipeline.rules import FlagEvent
 from proctor.pipeline.runner import close_all, lanes
 from proctor.session.arrangement import SENSOR, purposes_of
 from proctor.session.attesting import Attesting
+from proctor.session.calibrate import forgotten, forgotten_sentence
 from proctor.session.capturing import Capture, Sources
 from proctor.session.desk import ConsentDesk
 from proctor.session.interventions import BY_POLICY, Interventions, OnNotice
@@ -254,6 +255,10 @@ class Session:
         """End the break; see :meth:`Interventions.resume`."""
         self.interventions.resume()
 
+    def ask_for_help(self) -> None:
+        """Note that the student asks for a person; see :meth:`Interventions.ask_for_help`."""
+        self.interventions.ask_for_help()
+
     def mark(self, kind: str, data: Mapping[str, Any]) -> None:
         """A milestone of the exam page or of a calibration, at this moment; from any thread.
 
@@ -375,6 +380,10 @@ class Session:
         start = self._earlier.t
         if self._earlier.started:
             self.case.record("session.resumed", {"t": round(start, 3), "source": {"kind": source}})
+            for what in forgotten(self.case.records()):
+                sentence = forgotten_sentence(what)
+                data = {"what": what, "done": False, "sentence": sentence}
+                self._marked(Marker(start, CALIBRATED, data))
         else:
             self._record_start(source)
         self.recorder.begin(start)

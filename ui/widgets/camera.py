@@ -66,7 +66,7 @@ class CameraView(QWidget):
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
         colours = theme.colours()
-        frame = self._frame()
+        frame = self.picture_frame()
         path = QPainterPath()
         path.addRoundedRect(frame, RADIUS, RADIUS)
         painter.fillPath(path, QColor(colours.raised))
@@ -94,7 +94,7 @@ class CameraView(QWidget):
         painter.drawPath(path)
         painter.end()
 
-    def _frame(self) -> QRectF:
+    def picture_frame(self) -> QRectF:
         """Where the picture goes: as large as fits, in its own shape."""
         wide, high = (self._image.width(), self._image.height()) if self._image else (WIDTH, HEIGHT)
         scale = min(self.width() / wide, self.height() / high)

@@ -1,0 +1,329 @@
+"""The exam itself: a small window that stays out of the way and hides nothing.
+
+Lights say what is on, in words; every flag is shown as it happens, unless the policy shows them at the
+end. Break, help, withdrawal and the end are one click each; closing the window by mistake ends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QListWidget,
+    QMenu,
+    QMessageBox,
+    QSystemTrayIcon,
+    QVBoxLayout,
+    QWidget,
+)
+
+from policies.schema import PurposeName
+from policies.texts.numbers import kind_title
+from policies.texts.words import STATEMENTS
+from proctor.pipeline.rules import FlagEvent
+from proctor.session.summary import Summary
+from proctor.types import Marker, Observation
+from ui import theme
+from ui.student.attempt import Attempt
+from ui.student.runner import Runner, not_measured
+from ui.widgets.aloud import announce
+from ui.widgets.layout import button, name_it, row
+from ui.widgets.words import Note, Sign, Words
+
+WIDTH, HEIGHT = 420, 520
+TICK_MS = 500
+# Lights change when capture does; a kind is told as not measured after this long without a score (s).
+SILENT_S = 5.0
+SENSORS: tuple[PurposeName, ...] = ("camera", "microphone")
+
+
+class ExamWindow(QWidget):
+    """Runs the exam of an attempt. ``over`` comes once everything is sealed, with the summary or None."""
+
+    over = Signal(object)
+
+    def __init__(self, attempt: Attempt, runner: Runner) -> None:
+        super().__init__(None, Qt.WindowType.Window)
+        self.attempt, self.runner = attempt, runner
+        self._ending = self._told_hidden = False
+        self._unknown_since: dict[str, float] = {}
+        t = attempt.t
+        policy = attempt.policy
+        self.setWindowTitle(policy.exam)
+        self.resize(WIDTH, HEIGHT)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.LARGE)
+        column.setSpacing(theme.MEDIUM)
+        column.addWidget(Words(policy.exam, "heading"))
+        self.clock = Words("", "title")
+        name_it(self.clock, t.say("Time since the begin"))
+        column.addWidget(self.clock)
+        self.lights = {name: _Light(self._sensor_title(name)) for name in SENSORS}
+        for light in self.lights.values():
+            column.addWidget(light)
+        self.note = Note()
+        column.addWidget(self.note)
+        column.addWidget(Words(t.say("What was noted"), "label"))
+        self.flags = QListWidget()
+        self.flags.setWordWrap(True)
+        name_it(
+            self.flags,
+            t.say("What was noted"),
+            t.say("A note is a question to a person. It does not say that you did wrong."),
+        )
+        column.addWidget(self.flags, 1)
+        self.unmeasured = Words("", "hint")
+        column.addWidget(self.unmeasured)
+        self._buttons(column)
+        self._tray()
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self.refresh)
+        runner.flag.connect(self._flag)
+        runner.notice.connect(self.say)
+        runner.ended.connect(self._ended)
+        runner.failed.connect(self._failed)
+        runner.relay.marker.connect(self._marker)
+        runner.relay.seen.connect(self._seen)
+        self.refresh()
+
+    def begin(self) -> None:
+        """Show the window and let the devices open."""
+        self.show()
+        self._timer.start()
+        self.runner.run()
+        if self.attempt.policy.show_flags == "at_end":
+            self.flags.addItem(self.attempt.t.say("You see all notes when the exam ends."))
+
+    # What is shown.
+
+    def refresh(self) -> None:
+        """Bring the clock, the lights and the buttons up to date."""
+        t, runner = self.attempt.t, self.runner
+        seconds = int(runner.seconds)
+        self.clock.setText(f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}")
+        for name, light in self.lights.items():
+            if runner.on(name):
+                light.show_state(True, t.say("on"))
+            else:
+                light.show_state(False, t.say("paused") if runner.on_break else t.say("off"))
+        self.pause.setText(t.say("Back from the break") if runner.on_break else t.say("Break"))
+        self.unmeasured.setText(self._unmeasured_text())
+
+    def _unmeasured_text(self) -> str:
+        """What is not measured now, and what is not measured at all."""
+        t, now = self.attempt.t, self.runner.seconds
+        ready = self.attempt.ready
+        parts = ready.parts if ready is not None else {}
+        silent = [
+            kind_title(t, kind, parts)
+            for kind, since in sorted(self._unknown_since.items())
+            if now - since >= SILENT_S
+        ]
+        lines = []
+        if silent and not self.runner.on_break:
+            lines.append(t.say("Not measured now: {titles}.", titles=t.listed(silent)))
+        session = self.runner.session
+        if session is not None:
+            lines += not_measured(session.plan)
+        return " ".join(lines)
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence, and have it read aloud politely."""
+        self.note.say(sentence, "info")
+        announce(self, sentence)
+
+    def _flag(self, event: FlagEvent) -> None:
+        if event.what != "closed" or self.attempt.policy.show_flags != "live":
+            return
+        seconds = int(event.flag.start)
+        text = f"{seconds // 60}:{seconds % 60:02}  {event.flag.why}"
+        self.flags.addItem(text)
+        self.flags.scrollToBottom()
+        announce(self, text)
+
+    def _marker(self, marker: Marker) -> None:
+        sentence = str(marker.data.get("sentence", ""))
+        if sentence:
+            self.say(sentence)
+
+    def _seen(self, observations: Sequence[Observation]) -> None:
+        now = self.runner.seconds
+        for one in observations:
+            if one.score is None:
+                self._unknown_since.setdefault(one.kind, now)
+            else:
+                self._unknown_since.pop(one.kind, None)
+
+    def _sensor_title(self, name: str) -> str:
+        t = self.attempt.t
+        return t.say("Camera") if name == "camera" else t.say("Microphone")
+
+    # What the student can do.
+
+    def _buttons(self, column: QVBoxLayout) -> None:
+        t = self.attempt.t
+        self.pause = button(
+            t.say("Break"), about=t.say("Capture stops, and the devices are released.")
+        )
+        self.pause.clicked.connect(self.toggle_break)
+        self.help = button(t.say("Ask for help"), about=t.say("Whom to write to or call"))
+        self.help.clicked.connect(self.ask_for_help)
+        self.withdraw = button(
+            t.say("Take back a yes …"),
+            about=t.say("Take back what you agreed to; it counts at once."),
+        )
+        self.withdraw.clicked.connect(self.show_withdrawals)
+        self.finish = button(t.say("End the exam …"))
+        self.finish.clicked.connect(self.ask_to_end)
+        column.addLayout(row(self.pause, self.help))
+        column.addLayout(row(self.withdraw, self.finish))
+
+    def toggle_break(self) -> None:
+        """Begin a break, or end it."""
+        t = self.attempt.t
+        if self.runner.on_break:
+            self.runner.do(lambda s: s.resume(), lambda _: self._did(t.say("The exam goes on.")))
+        else:
+            text = t.say("Break: nothing is captured, and the devices are released.")
+            self.runner.do(lambda s: s.pause(), lambda _: self._did(text))
+
+    def ask_for_help(self) -> None:
+        """Say whom to ask, and note the moment neutrally."""
+        t, contact = self.attempt.t, self.attempt.policy.contact
+        text = t.say("Whom to ask: {contact}", contact=contact)
+        self.runner.do(lambda s: s.ask_for_help(), lambda _: self._did(text))
+
+    def withdrawals(self) -> list[PurposeName]:
+        """What can be taken back now."""
+        session = self.runner.session
+        if session is None:
+            return []
+        state = session.desk.state
+        return [name for name in self.attempt.policy.purposes if state.live(name)]
+
+    def show_withdrawals(self) -> None:
+        """A menu of what can be taken back."""
+        menu = QMenu(self)
+        for name in self.withdrawals():
+            entry = menu.addAction(self.attempt.t.say(STATEMENTS[name]))
+            entry.triggered.connect(lambda _=False, name=name: self.take_back(name))
+        menu.exec(self.withdraw.mapToGlobal(self.withdraw.rect().bottomLeft()))
+        menu.deleteLater()
+
+    def take_back(self, purpose: PurposeName) -> None:
+        """Take a yes back at once; what comes instead is said."""
+        t = self.attempt.t
+
+        def done(alternative: str) -> None:
+            self._did(t.say("Taken back. What you get instead: {words}", words=alternative))
+
+        self.runner.do(lambda session: session.withdraw(purpose), done)
+
+    def ask_to_end(self) -> None:
+        """Ask once whether the exam is really over."""
+        t = self.attempt.t
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle(t.say("End the exam"))
+        box.setText(t.say("Is your exam over? Camera and microphone are released then."))
+        yes = box.addButton(t.say("End the exam"), QMessageBox.ButtonRole.AcceptRole)
+        no = box.addButton(t.say("Go on"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(no)
+        box.exec()
+        if box.clickedButton() is yes:
+            self.end()
+        box.deleteLater()
+
+    def end(self) -> None:
+        """End the exam; the window closes once everything is sealed."""
+        self._ending = True
+        for one in (self.pause, self.help, self.withdraw, self.finish):
+            one.setEnabled(False)
+        self.say(self.attempt.t.say("The exam ends. One moment, everything is locked and stored."))
+        self.runner.end()
+
+    def _did(self, sentence: str) -> None:
+        self.refresh()
+        self.say(sentence)
+
+    # How it ends, and how it does not.
+
+    def _ended(self, summary: Summary) -> None:
+        self._close_for_good()
+        self.over.emit(summary)
+
+    def _failed(self, sentence: str) -> None:
+        self._close_for_good()
+        self.attempt.say(sentence, "error")
+        self.over.emit(None)
+
+    def _close_for_good(self) -> None:
+        self._ending = True
+        self._timer.stop()
+        if self.tray is not None:
+            self.tray.hide()
+        self.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if self._ending or not self.runner.running:
+            event.accept()
+            return
+        # The cross in the corner is no wish to end an exam.
+        event.ignore()
+        if self.tray is not None:
+            self.hide()
+            if not self._told_hidden:
+                self._told_hidden = True
+                t = self.attempt.t
+                self.tray.showMessage(
+                    self.attempt.policy.exam,
+                    t.say("The exam goes on. This sign brings the window back."),
+                )
+        else:
+            self.showMinimized()
+
+    def _tray(self) -> None:
+        self.tray: QSystemTrayIcon | None = None
+        if not QSystemTrayIcon.isSystemTrayAvailable():
+            return
+        t = self.attempt.t
+        self.tray = QSystemTrayIcon(theme.icon("exam"), self)
+        self.tray.setToolTip(self.attempt.policy.exam)
+        menu = QMenu(self)
+        menu.addAction(t.say("Show the window")).triggered.connect(self.come_back)
+        menu.addAction(t.say("End the exam …")).triggered.connect(self.ask_to_end)
+        self.tray.setContextMenu(menu)
+        self.tray.activated.connect(lambda _: self.come_back())
+        self.tray.show()
+
+    def come_back(self) -> None:
+        """Bring the window to the front."""
+        self.showNormal()
+        self.raise_()
+        self.activateWindow()
+
+
+class _Light(QWidget):
+    """Whether a sensor is on: a sign and a word."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self._sign, self._words = Sign("off", "soft"), Words(wrap=False)
+        layout = row(self._sign, self._words)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
+        self.on: bool | None = None
+
+    def show_state(self, on: bool, word: str) -> None:
+        text = f"{self._title}: {word}"
+        if text == self._words.text():
+            return
+        self.on = on
+        self._sign.show_sign("on" if on else "off", "good" if on else "soft")
+        self._words.setText(text)
+        name_it(self, text)
+        self.setToolTip("")

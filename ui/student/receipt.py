@@ -1,0 +1,192 @@
+"""The receipt: what was recorded, who may look, when it goes, and the student's side of each flag."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtCore import QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
+
+from policies.texts.mine import CLASSES
+from policies.texts.words import short_key
+from proctor.evidence.access import local_reader
+from proctor.evidence.export import export
+from proctor.evidence.page import write_page
+from proctor.evidence.story import FlagStory
+from proctor.evidence.words import clock
+from proctor.session import my_data
+from proctor.session.my_data import Mine
+from ui.student.attempt import Attempt
+from ui.widgets.layout import Card, Page, button, name_it, row
+from ui.widgets.words import Note, Words
+
+COMMENT_LINES = 3
+
+
+class ReceiptPage(Page):
+    """Everything the student gets to know about their exam. ``closed``: they are done with it."""
+
+    closed = Signal()
+
+    def __init__(self, attempt: Attempt, mine: Mine) -> None:
+        t = attempt.t
+        policy = mine.told.policy
+        super().__init__(
+            t.say("Your receipt"),
+            t.say("What was recorded in “{exam}”, and what becomes of it.", exam=policy.exam),
+        )
+        self.attempt, self.mine = attempt, mine
+        self.comments: dict[str, QPlainTextEdit] = {}
+        self._length()
+        self._flags()
+        self._kept()
+        self._take_along()
+        self.column.addStretch(1)
+
+    def _length(self) -> None:
+        t, story = self.attempt.t, self.mine.story
+        card = Card(t.say("The exam"))
+        card.column.addWidget(
+            Words(t.say("It lasted {time} (hours, minutes, seconds).", time=clock(story.seconds)))
+        )
+        for kind, seconds in self.mine.told.unmeasured:
+            row_ = next((r for r in story.rows if r.kind == kind), None)
+            text = t.say(
+                "For {seconds} seconds the program could not tell: “{title}”. This does not count against you.",
+                seconds=round(seconds),
+                title=row_.title if row_ is not None else kind,
+            )
+            card.column.addWidget(Words(text, "hint"))
+        self.column.addWidget(card)
+
+    def _flags(self) -> None:
+        t, flags = self.attempt.t, self.mine.story.flags
+        if not flags:
+            self.column.addWidget(Note(t.say("No moment was noted."), "good"))
+            return
+        card = Card(
+            t.say("What was noted"),
+            t.say("A note is a question to a person. It does not say that you did wrong."),
+        )
+        for flag in flags:
+            self._flag(card, flag)
+        self.column.addWidget(card)
+
+    def _flag(self, card: Card, flag: FlagStory) -> None:
+        t = self.attempt.t
+        card.column.addWidget(Words(f"{clock(flag.start)}  {flag.why or flag.title}", "label"))
+        if flag.rule is not None:
+            limit = t.say(
+                "Noted from {points} points on, held for {seconds} seconds.",
+                points=t.percent(flag.rule.on),
+                seconds=flag.rule.min_s,
+            )
+            card.column.addWidget(Words(limit, "hint"))
+        kept = (
+            t.say("A locked clip is kept.") if flag.clip is not None else t.say("No clip is kept.")
+        )
+        card.column.addWidget(Words(kept, "hint"))
+        field = QPlainTextEdit(flag.comment)
+        field.setTabChangesFocus(True)
+        field.setFixedHeight(field.fontMetrics().lineSpacing() * COMMENT_LINES + 16)
+        title = t.say("Your side of note {number}", number=flag.number)
+        field.setPlaceholderText(t.say("Your side of it, for whoever reviews it"))
+        name_it(field, title, t.say("Your side of it, for whoever reviews it"))
+        field.setToolTip("")
+        self.comments[flag.id] = field
+        send = button(t.say("Keep my words"), about=title)
+        send.setToolTip("")
+        send.clicked.connect(lambda: self.keep(flag.id))
+        card.column.addWidget(field)
+        card.column.addLayout(row(send))
+
+    def keep(self, flag: str) -> None:
+        """Keep what the student wrote to one flag."""
+        words, folder = self.comments[flag].toPlainText(), self.mine.folder
+        t = self.attempt.t
+        self.attempt.run(
+            lambda: my_data.comment(folder, flag, words),
+            lambda _: self.attempt.say(t.say("Your words are kept with the note, signed."), "good"),
+        )
+
+    def _kept(self) -> None:
+        t, told = self.attempt.t, self.mine.told
+        card = Card(t.say("Who may look, and until when"))
+        keys = [short_key(key) for key in self.mine.story.recipients]
+        if any(flag.clip is not None for flag in self.mine.story.flags) and keys:
+            card.column.addWidget(
+                Words(t.say("Clips can be opened with these keys: {keys}.", keys=t.listed(keys)))
+            )
+        for kind, moment in told.until:
+            card.column.addWidget(Words(self._until(kind, moment)))
+        card.column.addWidget(
+            Words(t.say("Questions? Ask here: {contact}", contact=told.policy.contact))
+        )
+        self.column.addWidget(card)
+
+    def _until(self, kind: str, moment: datetime) -> str:
+        t = self.attempt.t
+        return t.say("Erased by {moment}: {what}.", moment=moment, what=t.say(CLASSES[kind]))
+
+    def _take_along(self) -> None:
+        t = self.attempt.t
+        card = Card(
+            t.say("To take along"),
+            t.say("Later, `proctor my-data` shows all of this again, and who has looked."),
+        )
+        page = button(
+            t.say("Show the page …"), about=t.say("The page that a proctor sees, without pictures")
+        )
+        zipped = button(
+            t.say("Save an export …"), about=t.say("Everything, sealed, with a verifier")
+        )
+        letter = button(t.say("Save a letter …"), about=t.say("One page in plain words"))
+        page.clicked.connect(self.show_page)
+        zipped.clicked.connect(lambda: self._ask("exam.zip", self.save_export))
+        letter.clicked.connect(lambda: self._ask("exam.txt", self.save_letter))
+        card.column.addLayout(row(page, zipped, letter))
+        self.column.addWidget(card)
+        done = button(t.say("Done"), "primary")
+        done.clicked.connect(self.closed.emit)
+        self.column.addLayout(row(done))
+
+    def _ask(self, name: str, save: object) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self, "", str(Path.home() / name))
+        if chosen and callable(save):
+            save(Path(chosen))
+
+    def show_page(self) -> None:
+        """Write the page beside the case, and open it in the system's browser."""
+        folder = self.mine.folder
+        target = folder.parent / f"{folder.name}-page.html"
+
+        def work() -> Path:
+            return write_page(folder, target)
+
+        self.attempt.run(work, _open)
+
+    def save_export(self, target: Path) -> None:
+        """The whole case with proofs and verifier, its clips as they are sealed."""
+        folder, t = self.mine.folder, self.attempt.t
+        self.attempt.run(
+            lambda: export(folder, target, reader=local_reader(), reason="the student's own copy"),
+            lambda _: self.attempt.say(t.say("Saved: {path}", path=str(target)), "good"),
+        )
+
+    def save_letter(self, target: Path) -> None:
+        """The one-page letter in the window's language."""
+        t, mine = self.attempt.t, self.mine
+        parts = self.attempt.ready.parts if self.attempt.ready is not None else {}
+
+        def work() -> None:
+            target.write_text(my_data.letter(mine, parts, t.lang), encoding="utf-8")
+
+        self.attempt.run(
+            work, lambda _: self.attempt.say(t.say("Saved: {path}", path=str(target)), "good")
+        )
+
+
+def _open(path: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

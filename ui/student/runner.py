@@ -1,0 +1,166 @@
+"""Runs the session on a thread of its own and tells the window what happens, as queued signals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from policies.schema import PurposeName
+from proctor.errors import ProctorError
+from proctor.pipeline.rules import FlagEvent
+from proctor.session.devices import Devices
+from proctor.session.plan import Plan
+from proctor.session.session import Session, choose_recipients
+from proctor.session.summary import Summary
+from proctor.types import Observation
+from ui.bridge import Worker
+from ui.student.attempt import Attempt
+from ui.student.relay import Relay
+
+
+class Runner(QObject):
+    """One exam, from its consent record to its end. ``begun`` tells that devices may open now."""
+
+    begun = Signal()
+    flag = Signal(object)
+    notice = Signal(str)
+    ended = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, attempt: Attempt, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._attempt = attempt
+        self.relay = Relay(self)
+        self.session: Session | None = None
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._worker = Worker(self)
+
+    @property
+    def running(self) -> bool:
+        """Whether the exam goes on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def begin(self) -> None:
+        """Write the consent record (or go on with a case) and load the detectors, then run."""
+        self._worker.run(self._make, self._made, self._not_made)
+
+    def end(self) -> None:
+        """Ask the exam to end; ``ended`` follows once everything is sealed."""
+        self._end.set()
+
+    def close(self) -> None:
+        """End it and wait until it is on the disk."""
+        self.end()
+        if self._thread is not None:
+            self._thread.join()
+        elif self.session is not None:
+            self.session.close()
+        self._worker.close()
+
+    # What the student may do at any time; each is short, and off the window's thread all the same.
+
+    def do(self, work: Callable[[Session], Any], then: Callable[[Any], None]) -> None:
+        """Run something on the session; what it refuses is told as a notice."""
+        session = self.session
+        if session is None:
+            return
+
+        def refused(error: Exception) -> None:
+            if not isinstance(error, ProctorError):
+                raise error
+            self.notice.emit(str(error))
+
+        self._worker.run(lambda: work(session), then, refused)
+
+    def on(self, sensor: PurposeName) -> bool:
+        """Whether samples of a sensor are looked at now."""
+        session = self.session
+        return session is not None and self.running and session.desk.capturing(sensor)
+
+    @property
+    def on_break(self) -> bool:
+        session = self.session
+        return session is not None and session.desk.state.on_break
+
+    @property
+    def seconds(self) -> float:
+        """Session seconds; 0 before it has begun."""
+        return self.session.clock.now() if self.session is not None else 0.0
+
+    # Inside.
+
+    def _make(self) -> Session:
+        attempt = self._attempt
+        flag = self.flag.emit
+        notice = self.notice.emit
+        if attempt.joined is not None and attempt.joined.state == "begun":
+            return Session.reopen(attempt.plan, attempt.case, on_flag=flag, on_notice=notice)
+        recipients = choose_recipients(attempt.plan, ())
+        folder = attempt.case
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Session(
+            attempt.plan,
+            attempt.given(),
+            folder,
+            recipients=recipients,
+            on_flag=flag,
+            on_notice=notice,
+        )
+
+    def _made(self, session: Session) -> None:
+        session.watching = self.relay.watching
+        self.session = session
+        self.begun.emit()
+
+    def _not_made(self, error: Exception) -> None:
+        if not isinstance(error, ProctorError):
+            raise error
+        self.failed.emit(str(error))
+
+    def run(self) -> None:
+        """Open the devices and watch, until the end."""
+        if self.session is None or self._thread is not None:
+            return
+        self._thread = threading.Thread(
+            target=self._run, args=(self.session, self._attempt.devices), name="exam", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self, session: Session, devices: Devices) -> None:
+        summary: Summary | None = None
+        sentence = ""
+        try:
+            with session:
+                summary = session.live(
+                    lambda: devices.sources(
+                        session.clock, session.sensor("camera"), session.sensor("microphone")
+                    ),
+                    until=lambda t: self._end.is_set(),
+                )
+        except ProctorError as error:
+            sentence = str(error)
+        except Exception as error:  # told in words, never lost; what is sealed stays sealed
+            sentence = f"{type(error).__name__}: {error}"
+        if summary is not None:
+            self.ended.emit(summary)
+        else:
+            self.failed.emit(sentence)
+
+
+def states(observations: Sequence[Observation]) -> dict[str, float | None]:
+    """The newest score of each kind in a batch; ``None`` where a detector could not tell."""
+    return {one.kind: one.score for one in observations}
+
+
+def flagged(event: FlagEvent) -> bool:
+    """Whether a flag just opened."""
+    return event.what == "opened"
+
+
+def not_measured(plan: Plan) -> list[str]:
+    """A sentence for each detector that does not run."""
+    return [one.sentence() for one in plan.not_measured]

@@ -1,0 +1,134 @@
+"""A look at what the program sees, before any consent to an exam: asked by itself, stored nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QDialog, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+
+from policies.consent import Answers
+from policies.schema import PurposeName
+from policies.texts.numbers import kind_title
+from proctor.types import Frame, Marker, Observation
+from ui import theme
+from ui.student.attempt import Attempt
+from ui.student.looking import Looking
+from ui.widgets.camera import CameraView
+from ui.widgets.consent import ConsentCard
+from ui.widgets.layout import button, name_it, row
+from ui.widgets.meter import LevelMeter
+from ui.widgets.words import Note
+
+WIDTH, HEIGHT = 620, 760
+
+
+class TryOut(QDialog):
+    """Asks, opens the devices, and shows what each detector says, in words."""
+
+    def __init__(self, attempt: Attempt, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.attempt = attempt
+        t = attempt.t
+        self.setWindowTitle(t.say("What the program sees"))
+        self._looking: Looking | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.LARGE)
+        column.setSpacing(theme.MEDIUM)
+        self.card = ConsentCard(
+            t,
+            t.say("Switch your camera and microphone on, only to try it? Nothing is stored."),
+            t.say("If you say no, you get this instead:"),
+            t.say("The window closes, and nothing was switched on."),
+        )
+        self.card.answered.connect(self._answered)
+        column.addWidget(self.card)
+        self.camera = CameraView(t.say("What your camera sees"))
+        self.meter = LevelMeter(t)
+        self.table = QTableWidget(0, 2)
+        self.table.setHorizontalHeaderLabels([t.say("Looked for"), t.say("Now")])
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.table.verticalHeader().hide()
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        name_it(self.table, t.say("What the program sees"))
+        self.table.setToolTip("")
+        self.note = Note()
+        for widget in (self.camera, self.meter, self.note, self.table):
+            column.addWidget(widget)
+            widget.hide()
+        self.table.hide()
+        close = button(t.say("Close"))
+        close.clicked.connect(self.close)
+        column.addLayout(row(close))
+        self._rows: dict[str, QTableWidgetItem] = {}
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(WIDTH, HEIGHT if self._looking is not None else super().sizeHint().height())
+
+    def _answered(self, yes: bool) -> None:
+        if not yes:
+            self.close()
+            return
+        self.card.hide()
+        names: tuple[PurposeName, ...] = ("camera", "microphone")
+        wanted = [name for name in names if name in self.attempt.policy.purposes]
+        self.camera.setVisible("camera" in wanted)
+        self.camera.forget(self.attempt.t.say("The camera starts …"))
+        self.meter.setVisible("microphone" in wanted)
+        self.table.show()
+        self._open(Answers(dict.fromkeys(wanted, True), "asked", self.attempt.t.lang))
+        self.resize(WIDTH, HEIGHT)
+
+    def _open(self, answers: Answers) -> None:
+        looking = self._looking = Looking(self.attempt, answers, self)
+        looking.failed.connect(lambda sentence: self.note.say(sentence, "error"))
+        looking.relay.frame.connect(self._frame)
+        looking.relay.level.connect(self.meter.show_level)
+        looking.relay.seen.connect(self._seen)
+        looking.relay.marker.connect(self._marker)
+
+    def _frame(self, frame: Frame) -> None:
+        self.camera.show_picture(frame.image)
+
+    def _marker(self, marker: Marker) -> None:
+        sentence = str(marker.data.get("sentence", ""))
+        if sentence:
+            self.note.say(sentence)
+
+    def _seen(self, observations: Sequence[Observation]) -> None:
+        t, ready = self.attempt.t, self.attempt.ready
+        parts = ready.parts if ready is not None else {}
+        for one in observations:
+            rule = self.attempt.policy.rules.get(one.kind)
+            if one.score is None:
+                text = t.say("Could not tell: {reason}", reason=one.reason)
+            elif rule is not None and one.score >= rule.on:
+                text = t.say("seen now; noted after {seconds} seconds", seconds=rule.min_s)
+            else:
+                text = t.say("not seen")
+            item = self._rows.get(one.kind)
+            if item is None:
+                place = self.table.rowCount()
+                self.table.insertRow(place)
+                self.table.setItem(place, 0, QTableWidgetItem(kind_title(t, one.kind, parts)))
+                item = self._rows[one.kind] = QTableWidgetItem()
+                self.table.setItem(place, 1, item)
+                self.table.resizeColumnToContents(0)
+            if item.text() != text:
+                item.setText(text)
+
+    def stop(self) -> None:
+        """Release the devices and forget what they gave."""
+        if self._looking is not None:
+            self._looking.stop()
+        self._looking = None
+        self.camera.forget()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        self.stop()
+        super().closeEvent(event)
+
+    def reject(self) -> None:
+        self.stop()
+        super().reject()

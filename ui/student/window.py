@@ -1,0 +1,278 @@
+"""The student's window: one step after the other, what was said at the foot, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from proctor.session import my_data
+from proctor.session.my_data import Mine
+from ui import theme
+from ui.app import centred_on
+from ui.student.attempt import Attempt
+from ui.student.check import CheckStep
+from ui.student.choices import ChoicesStep
+from ui.student.exam import ExamWindow
+from ui.student.join import JoinStep
+from ui.student.notice import NoticeStep
+from ui.student.receipt import ReceiptPage
+from ui.student.runner import Runner
+from ui.student.scan import ScanStep
+from ui.student.step import Step
+from ui.student.try_out import TryOut
+from ui.widgets.aloud import announce
+from ui.widgets.layout import Page, button, name_it
+from ui.widgets.words import Severity, Sign, Words
+
+WIDTH, HEIGHT = 860, 760
+JOIN, NOTICE, CHOICES, CHECK, SCAN = "join", "notice", "choices", "check", "scan"
+
+
+class StudentWindow(QMainWindow):
+    """Makes each step when it is first reached. ``spoke`` tells that the language changed."""
+
+    spoke = Signal(str)
+    gone = Signal()
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self.attempt = attempt
+        self.runner: Runner | None = None
+        self.exam: ExamWindow | None = None
+        self.receipt: ReceiptPage | None = None
+        self.steps: dict[str, Step] = {}
+        self._here = JOIN
+        self._build()
+        self.resize(*centred_on(WIDTH, HEIGHT))
+        attempt.said.connect(self.say)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Back), self).activated.connect(self.back)
+        self.go(JOIN)
+
+    # The frame.
+
+    def _build(self) -> None:
+        t = self.attempt.t
+        self.setWindowTitle(t.say("Your exam"))
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.stack = QStackedWidget()
+        column.addWidget(self.stack, 1)
+        foot = QFrame()
+        foot.setObjectName("foot")
+        line = QHBoxLayout(foot)
+        line.setContentsMargins(theme.LARGE, theme.MEDIUM, theme.LARGE, theme.MEDIUM)
+        line.setSpacing(theme.SMALL)
+        self.back_button = button(t.say("Back"))
+        self.back_button.clicked.connect(self.back)
+        self.next_button = button(t.say("Continue"), "primary")
+        self.next_button.clicked.connect(self.forward)
+        self.sign, self.message = Sign("info"), Words()
+        self.sign.hide()
+        line.addWidget(self.back_button)
+        line.addWidget(self.sign)
+        line.addWidget(self.message, 1)
+        line.addWidget(self.next_button)
+        column.addWidget(foot)
+        self.setCentralWidget(whole)
+
+    def say(self, text: str, severity: Severity = "info") -> None:
+        """Show a message at the foot, and have it read aloud."""
+        self.message.setText(text)
+        self.message.setProperty("severity", severity if severity != "info" else "")
+        self.sign.setVisible(bool(text))
+        self.sign.show_sign(severity, "soft" if severity == "info" else severity)
+        name_it(self.message, text)
+        self.message.setToolTip("")
+        announce(self, text)
+
+    # The way.
+
+    @property
+    def way(self) -> list[str]:
+        """The steps of this attempt, in order; a room scan only where one is offered."""
+        steps = [JOIN, NOTICE, CHOICES, CHECK]
+        joined = self.attempt.joined
+        if self.attempt.ready is not None and joined is not None and joined.state == "begun":
+            return [JOIN, CHECK] if self.attempt.answers else [JOIN]
+        if self.attempt.ready is not None and self.attempt.offers_scan:
+            steps.append(SCAN)
+        return steps
+
+    @property
+    def here(self) -> str:
+        """The step that is shown."""
+        return self._here
+
+    def go(self, name: str) -> None:
+        """Show a step."""
+        if self._here in self.steps and self._here != name:
+            self.steps[self._here].leave()
+        step = self.steps.get(name) or self._make(name)
+        self._here = name
+        self.stack.setCurrentWidget(step)
+        step.enter()
+        self._refresh()
+        step.setFocus()
+        announce(self, step.title)
+
+    def forward(self) -> None:
+        """On to the next step, or into the exam after the last."""
+        step = self.steps[self._here]
+        if not step.can_go_on:
+            return
+        self.say("")
+        way = self.way
+        place = way.index(self._here) + 1
+        if place < len(way):
+            self.go(way[place])
+        else:
+            self.begin()
+
+    def back(self) -> None:
+        """One step back; what was answered stays."""
+        way = self.way
+        place = way.index(self._here) if self._here in way else 0
+        if place > 0 and self.exam is None:
+            self.say("")
+            self.go(way[place - 1])
+
+    def _make(self, name: str) -> Step:
+        made: Callable[[Attempt], Step] = {
+            JOIN: JoinStep, NOTICE: NoticeStep, CHOICES: ChoicesStep, CHECK: CheckStep, SCAN: ScanStep,
+        }[name]  # fmt: skip
+        step = made(self.attempt)
+        if isinstance(step, NoticeStep):
+            step.speak.connect(self.speak)
+            step.try_out.connect(self.show_try_out)
+        if isinstance(step, ScanStep):
+            step.begin_wanted.connect(self.begin)
+        step.changed.connect(self._refresh)
+        step.done.connect(self._joined if name == JOIN else self.forward)
+        self.steps[name] = step
+        self.stack.addWidget(step)
+        return step
+
+    def _joined(self) -> None:
+        """Another exam than before: what was made for the old one is forgotten."""
+        for name in list(self.steps):
+            if name != JOIN:
+                self._forget(name)
+        self.forward()
+
+    def _forget(self, name: str) -> None:
+        step = self.steps.pop(name)
+        step.leave()
+        step.close()
+        self.stack.removeWidget(step)
+        step.deleteLater()
+
+    def _refresh(self) -> None:
+        step = self.steps[self._here]
+        way = self.way
+        self.back_button.setVisible(way.index(self._here) > 0 if self._here in way else False)
+        self.next_button.setVisible(bool(step.next_text))
+        self.next_button.setText(step.next_text)
+        self.next_button.setEnabled(step.can_go_on)
+        name_it(self.next_button, step.next_text)
+
+    def speak(self, lang: str) -> None:
+        """The whole window in another language; answers stay."""
+        self.attempt.speak(lang)
+        here = self._here
+        for name in list(self.steps):
+            self._forget(name)
+        self._build()
+        self._here = JOIN
+        self.spoke.emit(lang)
+        self.go(here)
+
+    def join(self, invitation: str) -> None:
+        """Open an invitation that was given with the command."""
+        step = self.steps[JOIN]
+        if isinstance(step, JoinStep):
+            step.line.setText(invitation)
+            step.join()
+
+    def show_try_out(self) -> None:
+        """What the program sees, on the student's own devices, once they said yes to that."""
+        shown = TryOut(self.attempt, self)
+        shown.exec()
+        shown.deleteLater()
+
+    # The exam.
+
+    def begin(self) -> None:
+        """Write the consent record and begin; from here on the small window leads."""
+        if self.runner is not None:
+            return
+        if self._here in self.steps:
+            self.steps[self._here].leave()
+        self.next_button.setEnabled(False)
+        self.say(self.attempt.t.say("One moment, the exam is prepared …"))
+        runner = self.runner = Runner(self.attempt, self)
+        runner.begun.connect(self._begun)
+        runner.failed.connect(self._not_begun)
+        runner.begin()
+
+    def _begun(self) -> None:
+        runner = self.runner
+        if runner is None:
+            return
+        step = self.steps.get(SCAN)
+        if isinstance(step, ScanStep) and step.wanted and runner.session is not None:
+            step.film(runner.session, self._open_exam)
+            return
+        self._open_exam()
+
+    def _open_exam(self) -> None:
+        runner = self.runner
+        if runner is None:
+            return
+        self.say("")
+        self.exam = ExamWindow(self.attempt, runner)
+        self.exam.over.connect(self._over)
+        self.hide()
+        self.exam.begin()
+
+    def _not_begun(self, sentence: str) -> None:
+        if self.exam is not None:
+            return
+        if self.runner is not None:
+            self.runner.close()
+        self.runner = None
+        self._refresh()
+        self.say(sentence, "error")
+
+    def _over(self, summary: object) -> None:
+        """The receipt, also after an exam that broke off: what was sealed is there."""
+        folder = self.attempt.case
+        self.attempt.run(lambda: my_data.gather(folder), self._show_receipt)
+        if summary is not None:
+            self.say("")
+
+    def _show_receipt(self, mine: Mine) -> None:
+        self.receipt = ReceiptPage(self.attempt, mine)
+        self.receipt.closed.connect(self.close)
+        self._show_page(self.receipt)
+        self.show()
+
+    def _show_page(self, page: Page) -> None:
+        self.stack.addWidget(page)
+        self.stack.setCurrentWidget(page)
+        self.back_button.hide()
+        self.next_button.hide()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        for step in self.steps.values():
+            step.leave()
+            step.close()
+        if self.runner is not None and self.receipt is None:
+            self.runner.close()
+        self.attempt.worker.close()
+        super().closeEvent(event)
+        self.gone.emit()
