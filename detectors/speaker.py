@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detectors._own_voice import ENROL_PIECES, MODEL, OTHER, OWN, OwnVoice, VoiceNet
+from detectors._own_voice import ENROL_PIECES, MODEL, OTHER, OWN, OwnVoice, VoiceNet, is_narrow
 from detectors._voice import IS_VOICE, WINDOW_S, Ear, Window, shared_ear
 from detectors._voice import MODEL as EAR_MODEL
 from proctor.pipeline.detector import CALIBRATED, Context, Kind, Plugin, Said
@@ -25,11 +25,11 @@ OTHER_VOICE = Kind(
     "A voice other than the student's was heard for {seconds} s ({reason}).",
 )
 
-# A piece is the last two seconds (1.98), looked at once in a second.
+# A piece is the last two seconds (1.98), looked at twice a second.
 PIECE = 62
-HOP = 31
+HOP = 16
 # So much of a piece must be voice: shorter turns of talk say too little about whose they are.
-VOICED = 50
+VOICED = 45
 # Up to this much "voice" in two seconds is a cough or a knock (docs/detectors/speech.md): nobody spoke.
 UNVOICED = 12
 
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
 
 class SpeakerDetector:
-    """``update`` takes 16 kHz mono chunks and answers ``speech.other_voice`` about once a second.
+    """``update`` takes 16 kHz mono chunks and answers ``speech.other_voice`` about twice a second.
 
     The student's voice is learnt from the first eight seconds of clear speech, or, where the exam
     asks them to read aloud, between ``calibration.begin`` and ``calibration.end`` of ``voice``. Then
@@ -141,7 +141,10 @@ class SpeakerDetector:
         if level < self._own.dbfs - FAINT_DB:
             fainter = f"{self._own.dbfs - level:.0f} dB below the student's own voice"
             return _unknown(t, f"a voice too faint to compare ({fainter})")
-        likeness = self._own.likeness(self._net.voice(self._samples()))
+        samples = self._samples()
+        if is_narrow(samples) != self._own.narrow:
+            return _unknown(t, "the microphone sounds other than when the voice was learnt")
+        likeness = self._own.likeness(self._net.voice(samples))
         if likeness >= OWN:
             reason = f"the student's own voice, likeness {likeness:.2f}"
             return Observation(t, OTHER_VOICE.name, 0.0, NAME, reason=reason)
@@ -157,8 +160,9 @@ class SpeakerDetector:
         # No piece is learnt from twice.
         if self._fresh >= PIECE:
             self._fresh = 0
-            if not self._own.learn(self._net.voice(self._samples()), level):
-                self._mixed = True
+            samples = self._samples()
+            voice = self._net.voice(samples)
+            self._mixed |= not self._own.learn(voice, level, is_narrow(samples))
         if self._own.known:
             return Observation(
                 t, OTHER_VOICE.name, 0.0, NAME, reason="the student's voice is learnt"
