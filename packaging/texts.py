@@ -67,7 +67,7 @@ def _keys(node: ast.AST) -> Iterator[Key]:
     elif name in SPEAKERS and node.args:
         first = node.args[0]
         for said in (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,):
-            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+            if isinstance(said, ast.Constant) and isinstance(said.value, str) and said.value:
                 yield (said.value,)
 
 
@@ -136,8 +136,12 @@ def _quoted(text: str) -> str:
 
 
 def to_mo(entries: Entries) -> bytes:
-    """A .mo file: offsets of the sorted originals, of their translations, and the texts."""
-    pairs = sorted(("\0".join(k).encode(), "\0".join(v).encode()) for k, v in entries.items())
+    """A .mo file: offsets of the sorted originals, of their translations, and the texts.
+
+    What nobody has translated yet is left out, and said in English.
+    """
+    known = {k: v for k, v in entries.items() if all(v)}
+    pairs = sorted(("\0".join(k).encode(), "\0".join(v).encode()) for k, v in known.items())
     tables = HEADER_BYTES + 16 * len(pairs)
     offsets: list[tuple[int, int]] = []
     texts = b""

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +25,7 @@ from ui import theme
 from ui.institution import signing
 from ui.institution.desk import Desk, KeyFound, as_found
 from ui.institution.look_pages import LookPage
+from ui.widgets.inputs import NumberInput
 from ui.widgets.layout import Card, button, labelled, name_it, row
 from ui.widgets.words import Note, Words
 
@@ -188,7 +188,7 @@ class _Dialog(QDialog):
         cancel = button(desk.t.say("Cancel"))
         self.buttons.addButton(cancel, QDialogButtonBox.ButtonRole.RejectRole)
         self.buttons.rejected.connect(self.reject)
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 56)
+        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 72)
 
     def line(self, title: str, about: str, *, secret: bool = False, hint: str = "") -> QLineEdit:
         made = QLineEdit()
@@ -278,6 +278,8 @@ class NewRoot(_Dialog):
         )
         self.institution.setText(str(checked.data.get("institution", "")) if checked else "")
         self.keys = QListWidget()
+        self.keys.setWordWrap(True)
+        self.keys.setFixedHeight(self.keys.fontMetrics().lineSpacing() * 2 * LIST_LINES)
         for key in keys:
             item = QListWidgetItem(f"{key.name}  {short_key(key.public)}")
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
@@ -288,9 +290,10 @@ class NewRoot(_Dialog):
         self.others = self.line(
             t.say("Keys of others"), t.say("Public halves in base64, with a space between them.")
         )
-        self.threshold = QSpinBox()
-        self.threshold.setRange(1, 20)
-        self.labelled(t.say("Signatures needed"), t.say("How many keys must sign."), self.threshold)
+        self.needed = NumberInput("", 1, whole=True)
+        self.needed.show_value(1)
+        self.column.addLayout(labelled(t.say("Signatures needed"), self.needed))
+        name_it(self.needed.main, t.say("Signatures needed"), t.say("How many keys must sign."))
         self.finish()
 
     def act(self) -> None:
@@ -309,7 +312,7 @@ class NewRoot(_Dialog):
 
     def write(self, path: Path, chosen: Sequence[str]) -> None:
         """Write the file on the worker, and close."""
-        institution, threshold = self.institution.text().strip(), self.threshold.value()
+        institution, threshold = self.institution.text().strip(), int(self.needed.spin.value())
 
         def done(_: object) -> None:
             self.desk.say(self.desk.t.say("Written to {path}.", path=str(path)))

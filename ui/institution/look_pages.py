@@ -210,6 +210,8 @@ class ChangesPage(LookPage):
     def compare_with(self, name_or_path: str) -> None:
         """Take a preset or a file as the older version; empty: the file as it was saved."""
         self.other = name_or_path
+        place = self.base.findData(name_or_path)
+        self.base.setCurrentIndex(place if place >= 0 else self.base.count() - 1)
         self.show_draft(refill=True)
 
     def show_draft(self, *, refill: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path as FilePath
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -518,7 +518,8 @@ class Window(QMainWindow):
 
     def _leave(self) -> None:
         self.desk.draft.close()
-        self.close()
+        # Not from inside the event that asked to close: Qt would take no notice.
+        QTimer.singleShot(0, self.close)
 
     def _end(self) -> None:
         QSettings().setValue("institution/window", self.saveGeometry())
