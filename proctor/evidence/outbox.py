@@ -35,7 +35,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS items (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   kind TEXT NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL, length INTEGER NOT NULL,
-  place INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', tries INTEGER NOT NULL DEFAULT 0,
+  place INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
   location TEXT NOT NULL DEFAULT '', receipt BLOB, why TEXT NOT NULL DEFAULT '',
   UNIQUE (kind, name)
 );
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS read_so_far (
 );
 INSERT OR IGNORE INTO read_so_far VALUES (1, 0, 0);
 """
-_COLUMNS = "seq, kind, name, sha256, length, place, tries, location"
+_COLUMNS = "seq, kind, name, sha256, length, place, location"
 
 
 class Later(Exception):
@@ -68,7 +68,7 @@ class Item:
     """Bytes of a case that are to be delivered.
 
     ``name`` tells items of a kind apart (``1-40`` are journal lines); ``place`` is where the bytes begin
-    in their file. ``tries`` counts failed attempts, ``location`` is where an upload was begun.
+    in their file, ``location`` where an upload was begun.
     """
 
     seq: int
@@ -77,7 +77,6 @@ class Item:
     sha256: str
     length: int
     place: int
-    tries: int
     location: str
 
 
@@ -337,10 +336,6 @@ class Outbox:
     def refuse(self, item: Item, why: str) -> None:
         """The item is set aside; the next one goes on."""
         self._set(item, "state = 'refused', why = ?", why)
-
-    def failed(self, item: Item) -> None:
-        """One more attempt came to nothing."""
-        self._set(item, "tries = tries + ?", 1)
 
     def locate(self, item: Item, location: str) -> None:
         """Remember where the upload of a clip was begun; empty: it begins anew."""

@@ -97,11 +97,11 @@ class Sender:
         try:
             sent = self._clip(item) if item.kind == "clip" else self._small(item)
         except Later as later:
-            return self._wait_after(item, later)
+            return self._wait_after(later)
         except Gone as gone:
             self.outbox.locate(item, "")
             self._at = None
-            return self._wait_after(item, Later(str(gone)))
+            return self._wait_after(Later(str(gone)))
         except Refused as refused:
             self._set_aside(item, str(refused))
             return 0.0
@@ -186,10 +186,9 @@ class Sender:
             now = sent / seconds
             self._rate = now if self._rate is None else NEWEST * now + (1 - NEWEST) * self._rate
 
-    def _wait_after(self, item: Item, later: Later) -> float:
+    def _wait_after(self, later: Later) -> float:
         self._at = None
         self._fit_chunk(float("inf"))
-        self.outbox.failed(item)
         self._tries += 1
         if str(later) != self._trouble:
             self._trouble = str(later)
