@@ -126,7 +126,15 @@ BUILT_IN: Mapping[str, tuple[Sensor, frozenset[str]]] = {
     "gaze": ("camera", frozenset({"gaze.away", "gaze.down", "gaze.away_before_answer"})),
     "objects": (
         "camera",
-        frozenset({"object.phone", "object.tablet", "object.book", "object.person"}),
+        frozenset(
+            {
+                "object.phone",
+                "object.tablet",
+                "object.laptop",
+                "object.book",
+                "object.person",
+            }
+        ),
     ),
     "lighting": ("camera", frozenset({"light.dim", "light.glare", "light.backlit"})),
     "camera": ("camera", frozenset({"camera.covered", "camera.frozen", "camera.virtual"})),

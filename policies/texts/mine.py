@@ -11,6 +11,10 @@ from policies.texts import Plural, Texts, mark, texts
 from policies.texts.numbers import Parts, kind_title
 
 NOTES = Plural("{n} moment was noted.", "{n} moments were noted.")
+UNMEASURED = Plural(
+    "For {n} second the program could not tell: “{title}”. This does not count against you.",
+    "For {n} seconds the program could not tell: “{title}”. This does not count against you.",
+)
 LOOKS = Plural("Your clips were looked at {n} time.", "Your clips were looked at {n} times.")
 
 
@@ -82,11 +86,7 @@ def _letter(t: Texts, told: Told, parts: Parts) -> Iterator[str]:
     yield ""
     yield t.say("What was measured: {titles}.", titles=_titles(t, told.measured, parts))
     for kind, seconds in told.unmeasured:
-        yield "- " + t.say(
-            "For {seconds} seconds the program could not tell: “{title}”. This does not count against you.",
-            seconds=round(seconds),
-            title=kind_title(t, kind, parts),
-        )
+        yield "- " + t.count(UNMEASURED, round(seconds), title=kind_title(t, kind, parts))
     yield ""
     yield t.count(NOTES, len(told.notes)) if told.notes else t.say("No moment was noted.")
     for note in told.notes:

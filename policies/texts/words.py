@@ -85,6 +85,14 @@ KINDS: Mapping[str, KindWords] = {
         ),
         mark("A tablet or a second screen is in view."),
     ),
+    "object.laptop": KindWords(
+        mark("Laptop in view"),
+        Plural(
+            "A laptop is in view for {n} second or more.",
+            "A laptop is in view for {n} seconds or more.",
+        ),
+        mark("A laptop is in view."),
+    ),
     "object.book": KindWords(
         mark("Book in view"),
         Plural(
@@ -303,6 +311,7 @@ STAKES: Mapping[str, str] = {
 def short_key(key: str) -> str:
     """A public key cut to what two people compare on the phone: its first and last characters."""
     return key if len(key) <= 24 else f"{key[:12]}…{key[-6:]}"
+
 
 # What is typed in a terminal to answer a question; the first letter will do.
 ACCEPT, DECLINE = mark("accept"), mark("decline")

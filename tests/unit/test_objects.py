@@ -116,6 +116,19 @@ def test_an_honest_recording_has_no_flag(media, detector, name):
     assert flags(detector, frames(media / "video" / name, until=8.0)) == {}
 
 
+def test_a_laptop_on_the_desk_is_flagged_and_a_cat_is_no_matter(media, detector):
+    picture = cv2.imread(str(media / "images/coco_rooms/000000004795.jpg"))
+    found = flags(detector, still(picture, 6.0))
+    assert found["object.laptop"].start < 3.0
+    # The desk telephone beside it scores 0.37 as a phone for as long as it stands there.
+    assert "object.phone" not in found
+
+
+def test_a_shelf_full_of_books_in_the_background_is_no_book_in_use(media, detector):
+    picture = cv2.imread(str(media / "images/coco_rooms/000000000632.jpg"))
+    assert "object.book" not in flags(detector, still(picture, 15.0))
+
+
 def test_a_second_person_is_flagged_and_boxed(media, detector):
     path = media / "video/intel_preview/head-pose-face-detection-female-and-male.gif"
     flag = flags(detector, frames(path))["object.person"]
@@ -215,21 +228,47 @@ def seen(score: float, box: Box = PHONE, name: str = "cell phone") -> Found:
 
 
 def test_one_glimpse_is_forgotten_and_a_steady_half_sight_is_not():
-    glimpse = Evidence(objects.THING)
+    glimpse = Evidence(objects.PHONES)
     trace = [glimpse.add(t / 2, [seen(0.6)] if t == 4 else []) for t in range(12)]
     assert max(p.score for p in trace if p) < 0.5
     assert trace[-1] is None
 
-    steady = Evidence(objects.THING)
+    steady = Evidence(objects.PHONES)
     place = None
     for t in range(16):
-        place = steady.add(t / 2, [seen(0.3)] if t % 5 else [])
+        held = Box(0.4 + 0.01 * (t % 4), 0.5, 0.1, 0.15)  # no hand is quite still
+        place = steady.add(t / 2, [seen(0.3, held)] if t % 5 else [])
     assert place is not None
     assert place.score > 0.5
 
 
+def after(score: float, boxes: list[Box], weights=objects.PHONES, since: float = 0.0) -> float:
+    """The probability at the end of one look each half second, from ``since`` on."""
+    evidence = Evidence(weights)
+    evidence.add(0.0, [])
+    place = None
+    for i, box in enumerate(boxes):
+        place = evidence.add(since + i / 2, [seen(score, box)])
+    return place.score if place else 0.0
+
+
+def test_what_has_not_moved_since_the_beginning_is_one_look():
+    lying, moved = [PHONE] * 30, [PHONE] * 5 + [Box(0.45, 0.4, 0.1, 0.15)] * 25
+    assert after(0.3, lying) < 0.5
+    assert after(0.6, lying) > 0.5
+    assert after(0.3, moved) > 0.5
+    # Put down later, it has come into the room: that is news, however still it lies.
+    assert after(0.3, lying, since=10.0) > 0.5
+
+
+def test_a_weak_but_steady_book_is_a_book_and_a_phone_is_not():
+    turned = [Box(0.3, 0.6, 0.3 + 0.2 * (i % 2), 0.3) for i in range(12)]
+    assert after(0.1, turned, objects.BOOKS) > 0.5
+    assert after(0.06, turned, objects.PHONES) < 0.5
+
+
 def test_glimpses_in_different_places_do_not_add_up():
-    evidence = Evidence(objects.THING)
+    evidence = Evidence(objects.PHONES)
     corners = [Box(x, y, 0.08, 0.1) for x in (0.0, 0.9) for y in (0.0, 0.9)]
     placed = [evidence.add(t / 2, [seen(0.5, corners[t % 4])]) for t in range(12)]
     assert max(p.score for p in placed if p) < 0.5
@@ -279,10 +318,34 @@ def watch(look, seconds=20.0):
 
 def test_a_television_of_the_room_is_not_brought_in_but_a_tablet_is():
     tv = seen(0.8, Box(0.0, 0.1, 0.15, 0.4), "tv")
-    tablet = seen(0.6, Box(0.4, 0.4, 0.3, 0.3), "laptop")
+    tablet = seen(0.6, Box(0.4, 0.4, 0.3, 0.3), "tv")
     assert watch(lambda t: [tv]) == {}
-    flag = watch(lambda t: [tv, tablet] if t >= 8 else [tv])["object.tablet"]
-    assert 8.0 <= flag.start <= 9.0
-    assert flag.box == tablet.box
+    found = watch(lambda t: [tv, tablet] if t >= 8 else [tv])
+    assert list(found) == ["object.tablet"]
+    assert 8.0 <= found["object.tablet"].start <= 9.0
+    assert found["object.tablet"].box == tablet.box
     far = seen(0.8, Box(0.6, 0.1, 0.08, 0.08), "tv")
     assert watch(lambda t: [far] if t >= 8 else []) == {}
+
+
+def test_a_laptop_counts_from_the_beginning_unless_it_is_far_away():
+    laptop = seen(0.8, Box(0.1, 0.5, 0.3, 0.3), "laptop")
+    found = watch(lambda t: [laptop])
+    assert list(found) == ["object.laptop"]
+    assert found["object.laptop"].start < 2.0
+    assert watch(lambda t: [seen(0.8, Box(0.6, 0.1, 0.08, 0.08), "laptop")]) == {}
+
+
+def test_a_screen_of_two_names_is_one_thing():
+    """A laptop that is a television in every third look, and both at once in others."""
+    box = Box(0.1, 0.5, 0.3, 0.3)
+    both = [seen(0.7, box, "laptop"), seen(0.3, box, "tv")]
+    assert list(watch(lambda t: [seen(0.4, box, "tv")] if t % 1.5 == 1 else both)) == [
+        "object.laptop"
+    ]
+
+
+def test_a_television_now_and_then_taken_for_a_laptop_is_still_the_rooms():
+    box = Box(0.0, 0.1, 0.3, 0.4)
+    name = {True: "laptop", False: "tv"}
+    assert watch(lambda t: [seen(0.6, box, name[t > 3 and t % 2 == 0])]) == {}
