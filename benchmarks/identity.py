@@ -14,6 +14,7 @@ import argparse
 import csv
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +35,8 @@ from proctor.pipeline.runner import Station
 from proctor.types import Flag, Frame, Image, Observation
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "detectors" / "identity.md"
-# Likeness below which the standard rule holds a face for another: large faces, small faces.
-LIMITS = (0.48, 0.42)
+# Likeness below which the documented rule holds a face for another.
+LIMIT = 0.42
 # One clip each of people who certainly differ; the same camera and room within a group, so that a
 # likeness of light and background would be seen. (Two of the eleven GRID clips show one speaker.)
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -146,14 +147,13 @@ def pairs(media: Path) -> None:
         if look is not None:
             known.append((row, look))
     print(f"FairFace: {len(known)} of {len(rows)} heads pass the quality gate")
-    groups = {"all": list(range(len(known)))}
+    groups: dict[str, list[int]] = {}
     for i, (row, _) in enumerate(known):
-        for name in (
-            f"gender {row['gender_fairface']}",
-            f"age {row['age_group_fairface']}",
-            f"ITA {row['ita_bin_measured'] or 'unmeasured'}",
-        ):
+        for name in names_of(row):
             groups.setdefault(name, []).append(i)
+    of = Counter(name for row in rows for name in names_of(row))
+    for name, members in sorted(groups.items()):
+        print(f"  {name:18s} {_share(len(members), of[name])}")
     numbers = np.stack([look.numbers for _, look in known])
     print(
         "\nFMR: pairs of different people at least this alike (95 %: people drawn anew, 1000 times)"
@@ -166,21 +166,30 @@ def pairs(media: Path) -> None:
     _one_man(media, reader)
 
 
+def names_of(row: dict[str, str]) -> tuple[str, ...]:
+    """The groups that one person of FairFace belongs to."""
+    return (
+        "all",
+        f"gender {row['gender_fairface']}",
+        f"age {row['age_group_fairface']}",
+        f"ITA {row['ita_bin_measured'] or 'unmeasured'}",
+    )
+
+
 def _fmr(numbers: Floats) -> str:
     likeness = numbers @ numbers.T
     upper = np.triu_indices(len(numbers), 1)
     text = f"{len(upper[0]):5d} pairs"
     rng = np.random.default_rng(0)
-    for limit in sorted(LIMITS):
-        over = np.triu(likeness >= limit, 1)
-        shares = []
-        for _ in range(1000):
-            times = np.bincount(rng.integers(0, len(numbers), len(numbers)), minlength=len(numbers))
-            weights = np.outer(times, times)
-            shares.append(float((over * weights).sum() / np.triu(weights, 1).sum()))
-        low, high = np.quantile(shares, [0.025, 0.975])
-        share = over[upper].mean()
-        text += f"   ≥ {limit:.2f}: {over.sum():3d} = {share:.5f} [{low:.5f}, {high:.5f}]"
+    over = np.triu(likeness >= LIMIT, 1)
+    shares = []
+    for _ in range(1000):
+        times = np.bincount(rng.integers(0, len(numbers), len(numbers)), minlength=len(numbers))
+        weights = np.outer(times, times)
+        shares.append(float((over * weights).sum() / np.triu(weights, 1).sum()))
+    low, high = np.quantile(shares, [0.025, 0.975])
+    share = over[upper].mean()
+    text += f"   ≥ {LIMIT:.2f}: {over.sum():3d} = {share:.5f} [{low:.5f}, {high:.5f}]"
     ordered = np.sort(likeness[upper])[::-1]
     return text + f"   1 in 1000 reach {ordered[int(len(ordered) * 1e-3)]:.3f}"
 
@@ -192,9 +201,7 @@ def _same_picture(
     groups: dict[str, list[int]],
 ) -> None:
     """FNMR by group: each head against itself changed (FairFace has one picture a person)."""
-    print(
-        "\nFNMR: the same picture changed, less alike than the limit for its size (Clopper-Pearson)"
-    )
+    print("\nFNMR: the same picture changed, less alike than the limit (Clopper-Pearson)")
     for change in ("light x 0.35", "thin glasses", "thick glasses", "mirrored"):
         failed: dict[int, bool] = {}
         for i, (row, look) in enumerate(known):
@@ -204,8 +211,7 @@ def _same_picture(
                 continue
             again = reader.look(CHANGES[change](image, view))
             if again is not None:
-                small = min(look.eyes_px, again.eyes_px) < identity.SMALL_EYES_PX
-                failed[i] = float(look.numbers @ again.numbers) < LIMITS[small]
+                failed[i] = float(look.numbers @ again.numbers) < LIMIT
         print(f"  {change}")
         for name, members in sorted(groups.items()):
             judged = [failed[i] for i in members if i in failed]
@@ -231,11 +237,10 @@ def _same_room(media: Path, reader: Reader) -> None:
                     for k in range(5 if other == clip else 0, len(theirs) - 2)
                 ]
                 (own if other == clip else others).extend(means)
-        limit = LIMITS[group == "asl"]
         print(
-            f"  {group:13s} {len(usable)} people: same, least {min(own):.2f}, below {limit} "
-            f"{_share(sum(x < limit for x in own), len(own))}; different, most {max(others):.2f}, "
-            f"at least {limit} {_share(sum(x >= limit for x in others), len(others))}"
+            f"  {group:13s} {len(usable)} people: same, least {min(own):.2f}, below {LIMIT} "
+            f"{_share(sum(x < LIMIT for x in own), len(own))}; different, most {max(others):.2f}, "
+            f"at least {LIMIT} {_share(sum(x >= LIMIT for x in others), len(others))}"
         )
 
 
@@ -250,7 +255,7 @@ def _one_man(media: Path, reader: Reader) -> None:
     means = [float(mean(looks[k : k + 3]) @ template) for k in range(5, len(looks) - 2)]
     print(
         f"\nOne man, {len(found)} webcam pictures, {len(looks)} pass the gate: least likeness "
-        f"{min(means):.2f}; below {LIMITS[0]}: {_share(sum(x < LIMITS[0] for x in means), len(means))}"
+        f"{min(means):.2f}; below {LIMIT}: {_share(sum(x < LIMIT for x in means), len(means))}"
     )
 
 

@@ -37,13 +37,10 @@ FEWEST = 2
 # Without a good look for this long, looks from before say nothing about who is there now.
 FORGET_S = 4.0
 # Likeness from which somebody is surely the same, and the width of the doubt below: the score rises
-# from 0 to 1 across it. With the rule's 0.6 that is a likeness of 0.48 and less; of 33,411 pairs of
-# different people at most 1 in 1000 reach 0.42 (docs/detectors/identity.md).
-SAME = 0.60
+# from 0 to 1 across it. With the rule's 0.6 that is a likeness of 0.42 and less, which 1 in 1000 pairs
+# of different people reach (FairFace, 17,766 pairs; docs/detectors/identity.md).
+SAME = 0.54
 DOUBT = 0.20
-# Small faces say less about a person, so more unlikeness is put up with.
-SMALL_EYES_PX = 40.0
-SAME_SMALL = 0.54
 # YuNet's score in an enlarged cut-out from which the landmarker's face is one: a print on a shirt
 # and patterns stay below.
 PLAIN = 0.8
@@ -54,7 +51,7 @@ class Settings(BaseSettings):
 
     same_from: float = Field(
         SAME,
-        ge=0.45,
+        ge=0.4,
         le=0.8,
         description="Likeness (-1 to 1) from which a face is surely the same; lower flags less.",
     )
@@ -76,7 +73,7 @@ class Identity:
         self._numbers = FaceNumbers(context.models["face_reid"])
         self._template: Floats | None = None
         self._enrolling: deque[Floats] = deque(maxlen=ENROL)
-        self._recent: deque[tuple[float, Floats, float]] = deque(maxlen=WINDOW)
+        self._recent: deque[tuple[float, Floats]] = deque(maxlen=WINDOW)
 
     def reset(self) -> None:
         """Forget recent looks. The template stays: a gap is no reason to trust somebody new."""
@@ -139,15 +136,13 @@ class Identity:
     def _compare(self, sample: Frame, view: FaceView, cut: Cut, template: Floats) -> Observation:
         if self._recent and not 0.0 <= sample.t - self._recent[-1][0] <= FORGET_S:
             self._forget_recent()
-        self._recent.append((sample.t, self._numbers.of(cut), cut.eyes_px))
+        self._recent.append((sample.t, self._numbers.of(cut)))
         if len(self._recent) < FEWEST:
             return self._unknown(sample, view, "one look is not enough")
-        likeness = float(mean([numbers for _, numbers, _ in self._recent]) @ template)
-        small = min(px for _, _, px in self._recent) < SMALL_EYES_PX
-        same = self._same - (SAME - SAME_SMALL if small else 0.0)
-        score = float(np.clip((same - likeness) / DOUBT, 0.0, 1.0))
+        likeness = float(mean([numbers for _, numbers in self._recent]) @ template)
+        score = float(np.clip((self._same - likeness) / DOUBT, 0.0, 1.0))
         reason = f"likeness {likeness:.2f} to the face at the beginning, the same person has about "
-        reason += f"{same:.2f} and more"
+        reason += f"{self._same:.2f} and more"
         return Observation(
             sample.t, OTHER, score, NAME, view.box, 1.0, reason if score > 0.0 else ""
         )
@@ -157,7 +152,7 @@ class Identity:
         return Observation(sample.t, OTHER, None, NAME, box, 0.0, reason)
 
     def _forget_recent(self) -> None:
-        for _, numbers, _ in self._recent:
+        for _, numbers in self._recent:
             numbers.fill(0.0)
         self._recent.clear()
 
