@@ -71,7 +71,8 @@ def gather(folder: Path, now: datetime | None = None) -> Mine:
         raise InputError(str(error)) from error
     story = read_story(case.records, policy)
     lang = erased_texts.language_of(case.consent.get("language"), policy)
-    measured = [row for row in story.rows if not row.why_not]
+    # What no rule uses is never put before anybody, so nobody needs to know how well it went.
+    measured = [row for row in story.rows if not row.why_not and row.kind in policy.rules]
     return Mine(
         folder=folder,
         story=story,
