@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from proctor.errors import MissingError
 
 # Added to a file's name while it is being written.
 PART = ".part"
+
+# Three hours flagged from end to end at 3.1 MB a minute, the dearest ring measured (FACTS.md section 4,
+# VP8), make 560 MB; twice that.
+CASE_BYTES = 1_200_000_000
+# Left to the journal, to what else runs, and to the student's own work.
+RESERVE_BYTES = 200_000_000
+# It is said when this share of either is used up, while there is time to do something about it.
+SAID_AT = 0.8
 
 
 @contextmanager
@@ -29,6 +38,57 @@ def said_plainly(what: str) -> Iterator[None]:
         else:
             mend = f"{error.strerror or error}; check the disk, or choose another place"
         raise MissingError(f"Cannot write {what}: {mend}.") from error
+
+
+class DiskBudget:
+    """How much of the disk the clips of one case may take, said before it is reached.
+
+    ``most`` are bytes of clips, ``reserve`` bytes of the disk that stay free. ``free`` gives the free
+    bytes of the disk that a folder is on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        used: int = 0,
+        most: int = CASE_BYTES,
+        reserve: int = RESERVE_BYTES,
+        free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
+        self._folder = folder
+        self._used = used
+        self._most = most
+        self._reserve = reserve
+        self._free = free
+        self._said = False
+
+    def refuses(self, size: int) -> str:
+        """Why a clip of ``size`` bytes is not kept; empty when there is room."""
+        if self._used + size > self._most:
+            return f"the clips of this exam may take {_megabytes(self._most)}, which are used up"
+        if self._free(self._folder) - size < self._reserve:
+            return f"less than {_megabytes(self._reserve)} are free on the disk"
+        return ""
+
+    def took(self, size: int) -> str:
+        """A clip of ``size`` bytes was written; returns the one warning, when it is time for it."""
+        self._used += size
+        free = self._free(self._folder)
+        low = free - self._reserve < (1 - SAID_AT) * self._most
+        if self._said or not (low or self._used > SAID_AT * self._most):
+            return ""
+        self._said = True
+        left = max(0, min(self._most - self._used, free - self._reserve))
+        return (
+            f"There is room for {_megabytes(left)} more of clips; after that, notes are kept without "
+            f"them. Free some space on the disk of {self._folder.resolve().anchor} if you can: the exam "
+            f"goes on either way."
+        )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.0f} MB"
 
 
 def sync_file(descriptor: int) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from models import registry
+from proctor.evidence.disk import CASE_BYTES, RESERVE_BYTES
 from proctor.session import inventory
 
 State = Literal["ok", "missing", "not looked at"]
@@ -38,9 +39,8 @@ LIBRARIES: Mapping[str, str] = {
     "pydantic": "reading policies",
 }
 
-# Three hours flagged from end to end at 3.1 MB a minute, the dearest ring measured (FACTS.md
-# section 4, VP8), make 560 MB; twice that, so that a second attempt fits too.
-WANTED_FREE_BYTES = 1_200_000_000
+# What the clips of one exam may take, and what then stays free.
+WANTED_FREE_BYTES = CASE_BYTES + RESERVE_BYTES
 # Time zones and a file system's rounding shift a date by less than this.
 CLOCK_SLACK = timedelta(days=1)
 

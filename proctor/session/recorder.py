@@ -12,7 +12,9 @@ from typing import Any
 
 from policies.consent import Grant
 from policies.schema import ClipSettings, PurposeName, RuleSettings
+from proctor.evidence import layout
 from proctor.evidence.case import Case
+from proctor.evidence.disk import DiskBudget
 from proctor.evidence.ring import Ring
 from proctor.evidence.seal import seal
 from proctor.evidence.words import BY_ARRANGEMENT, NO_CLIP
@@ -116,6 +118,8 @@ class Recorder:
         provenance: Mapping[str, Any],
         fps: float,
         on_flag: Callable[[FlagEvent], None],
+        on_notice: Callable[[str], None] = lambda sentence: None,
+        disk: DiskBudget | None = None,
         earlier: Earlier | None = None,
     ) -> None:
         earlier = earlier or Earlier()
@@ -126,6 +130,10 @@ class Recorder:
         self._recipients = recipients
         self._provenance = provenance
         self._on_flag = on_flag
+        self._on_notice = on_notice
+        # A resumed case counts what it holds already.
+        held = sum(path.stat().st_size for path in (case.folder / layout.CLIPS).iterdir())
+        self._disk = disk or DiskBudget(case.folder, used=held)
         self._measured = {kind.name for kind in kinds}
         self._before = earlier.unmeasured
         self.book = RuleBook(kinds, rules, earlier.flags)
@@ -348,8 +356,15 @@ class Recorder:
             # A clip that is there because of a biometric comparison goes when that is taken back.
             beyond = [p for p in self._purposes[flag.kind][1:] if p not in clip.sensors]
             clip = replace(clip, sensors=(*clip.sensors, *beyond))
-            self._case.store(seal(clip, self._recipients), self._provenance)
+            sealed = seal(clip, self._recipients)
+            if why := self._disk.refuses(sealed.length):
+                self._case.record("clip.skipped", {"flag": flag.id, "why": why})
+                return
+            self._case.store(sealed, self._provenance)
             self.sealed += 1
+            if warning := self._disk.took(sealed.length):
+                self.marker(Marker(until, "disk.low", {"sentence": warning}))
+                self._on_notice(warning)
             self._checkpoint_due = True
         except LookupError as error:
             self._case.record("clip.skipped", {"flag": flag.id, "why": str(error)})

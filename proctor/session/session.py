@@ -180,6 +180,7 @@ class Session:
             },
             fps=FPS,
             on_flag=on_flag or (lambda event: None),
+            on_notice=on_notice or (lambda sentence: None),
             earlier=earlier,
         )
         self.interventions = Interventions(
