@@ -3,7 +3,8 @@
 Skin is no measure of light. What counts is the room: the brighter half of the picture for *dim*,
 burnt-out area for *glare*, and for *backlit* a contrast that no skin, hair or cloth makes by itself.
 Each is judged against a fixed limit and, once the first seconds are known, against the student's
-own room. docs/detectors/lighting.md says what was measured.
+own room; after a calibration the room counts for more. docs/detectors/lighting.md says what was
+measured.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from detectors._luma import HEIGHT, WIDTH, ramp, small, unfit
-from proctor.pipeline.detector import Context, Detector, Kind, Plugin
+from proctor.pipeline.detector import CALIBRATED, Context, Detector, Kind, Plugin, Said
 from proctor.pipeline.detector import Settings as BaseSettings
-from proctor.types import Frame, Image, Observation
+from proctor.types import Frame, Image, Marker, Observation
 
 NAME = "lighting"
 PERIOD_S = 0.5
@@ -49,6 +50,11 @@ DIM_STOPS = (1.3, 3.3)
 # ... or 2.2 stops under the student's own room, if it is at all dark (luma below about 93).
 DIM_DROP = (1.0, 3.0)
 DIM_RELATIVE_FROM = (0.5, 1.1)
+# Once the room was calibrated, dim is a matter of that room: two stops darker than it (0.8 more than a
+# cloud before the sun makes) and a little under middle grey, or so dark that little is seen.
+ROOM_DIM_STOPS = (2.3, 4.3)
+ROOM_DIM_DROP = (0.8, 2.8)
+ROOM_DIM_FROM = (0.2, 0.8)
 # Glare: 0.38 of the picture burnt out, or 0.11 burnt out that in the student's own room lay at least
 # 0.7 stops lower. (A camera that opens its exposure burns a white wall: that is no glare.)
 BURNT = 250
@@ -63,6 +69,14 @@ BACKLIT_RISE = (0.8, 2.8)
 BACKLIT_RELATIVE_FROM = (1.5, 2.5)
 # The background of a backlit picture is itself bright: one stop above middle grey.
 BACKGROUND_FROM = 2 * MIDDLE_GREY
+
+# A calibration needs this many looks (two seconds), most of them fit to be judged, and light that
+# keeps within a stop; and no light that a flag would be made of.
+LEAST_LOOKS = 4
+FIT_SHARE = 0.7
+STEADY_STOPS = 1.0
+TOO_POOR = 0.6
+LONGEST_S = 60.0
 
 # Where a person in front of a laptop is: a column a sixth of the picture wide, in bands.
 COLUMN = slice(int(0.42 * WIDTH), int(0.58 * WIDTH))
@@ -99,20 +113,70 @@ class Lighting:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.reset()
+        self._calibrated = False
+        self._calibrating: _Room | None = None
+        self._forget()
 
     def reset(self) -> None:
+        """Forget all history, but not a room that was calibrated: after a break it is the same."""
+        if self._calibrated:
+            self._calibrating = None
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._calibrated = False
+        self._calibrating = None
         self._began: float | None = None
         self._first: list[tuple[Light, Image]] = []
         self._usual: Light | None = None
         self._room: Image | None = None
 
     def close(self) -> None:
-        self.reset()
+        self._forget()
+
+    def mark(self, marker: Marker) -> Sequence[Said]:
+        """A calibration begins or ends; another camera has another picture of the room."""
+        t, data = marker.t, marker.data
+        match marker.kind:
+            case "calibration.begin" if data.get("what") == "light":
+                self._calibrating = _Room(t)
+            case "calibration.end" if data.get("what") == "light":
+                return [self._end_calibration(t)]
+            case "device.lost" if data.get("device") == "camera" and self._calibrated:
+                self._forget()
+                return [_told(t, "the camera was lost")]
+        return []
+
+    def _end_calibration(self, t: float) -> Marker:
+        room, self._calibrating = self._calibrating, None
+        if room is None:
+            return _told(t, "it was not begun")
+        why = room.problem(t)
+        if why:
+            if self._calibrated:
+                self._forget()
+            return _told(t, why)
+        self._usual, self._room = room.usual()
+        self._calibrated = True
+        return Marker(
+            t,
+            CALIBRATED,
+            {
+                "what": "light",
+                "done": True,
+                "sentence": "The light of your room has been learned.",
+                "brightness": _luma(self._usual.level),
+                "burnt_share": round(self._usual.burnt, 3),
+                "stops_from_behind": round(self._usual.contrast, 2),
+            },
+        )
 
     def update(self, frame: Frame) -> Sequence[Observation]:
         grey = small(frame.image)
         reason = unfit(frame.image, grey)
+        if self._calibrating is not None:
+            self._calibrating.add(None if reason else (measure(grey), grey), reason)
         if reason:
             return [
                 Observation(frame.t, kind.name, None, NAME, quality=0.0, reason=reason)
@@ -122,7 +186,7 @@ class Lighting:
         self._learn(frame.t, light, grey)
         usual = self._usual
         verdicts = (
-            dim(light, usual),
+            dim(light, usual, calibrated=self._calibrated),
             glare(light, usual, self._freshly_burnt(grey)),
             backlit(light, usual),
         )
@@ -140,16 +204,68 @@ class Lighting:
         if t - self._began < self._settings.room_s:
             self._first.append((light, grey))
         elif self._first:
-            lights = [astuple(each) for each, _ in self._first]
-            self._usual = Light(*(median(column) for column in zip(*lights, strict=True)))
-            pictures = np.stack([picture for _, picture in self._first])
-            self._room = np.median(pictures, axis=0).astype(np.uint8)
+            self._usual, self._room = _usual(self._first)
             self._first = []
 
     def _freshly_burnt(self, grey: Image) -> float:
         if self._room is None:
             return 0.0
         return float(((grey >= BURNT) & (self._room < NOT_NEARLY_BURNT)).mean())
+
+
+class _Room:
+    """Looks at a room whose light is being learned."""
+
+    def __init__(self, t: float) -> None:
+        self._began = t
+        self._looks: list[tuple[Light, Image]] = []
+        self._unfit: list[str] = []
+
+    def add(self, look: tuple[Light, Image] | None, why: str) -> None:
+        """One look, or why there was nothing to see; what comes after a minute is not kept."""
+        if look is None:
+            self._unfit.append(why)
+        elif len(self._looks) < LONGEST_S / PERIOD_S:
+            self._looks.append(look)
+
+    def problem(self, t: float) -> str:
+        """Why the room cannot be learned from these looks; empty when it can."""
+        count = len(self._looks)
+        if t - self._began > LONGEST_S:
+            return "it took too long"
+        if self._unfit and count < FIT_SHARE * (count + len(self._unfit)):
+            return self._unfit[-1]
+        if count < LEAST_LOOKS:
+            return f"only {count} pictures came"
+        light, _ = self.usual()
+        found = (dim(light, None), glare(light, None, 0.0), backlit(light, None))
+        for kind, (score, why) in zip(KINDS, found, strict=True):
+            if score >= TOO_POOR:
+                return f"{kind.title.lower()} ({why})"
+        levels = np.array([max(each.level, DARKEST) for each, _ in self._looks])
+        low, high = np.quantile(np.log2(levels), (0.1, 0.9))
+        if high - low > STEADY_STOPS:
+            return f"the light changed by {high - low:.1f} stops"
+        return ""
+
+    def usual(self) -> tuple[Light, Image]:
+        return _usual(self._looks)
+
+
+def _usual(looks: Sequence[tuple[Light, Image]]) -> tuple[Light, Image]:
+    """The median light and the median picture."""
+    lights = [astuple(each) for each, _ in looks]
+    pictures = np.stack([picture for _, picture in looks])
+    return (
+        Light(*(median(column) for column in zip(*lights, strict=True))),
+        np.median(pictures, axis=0).astype(np.uint8),
+    )
+
+
+def _told(t: float, why: str) -> Marker:
+    """A calibration that did not succeed, and what follows."""
+    sentence = f"The light of your room could not be learned: {why}. Wider limits hold."
+    return Marker(t, CALIBRATED, {"what": "light", "done": False, "why": why, "sentence": sentence})
 
 
 def measure(grey: Image) -> Light:
@@ -198,14 +314,15 @@ def _contrast(grey: Image, background: float) -> float:
     return log2(max(background, DARKEST) / max(max(person), DARKEST))
 
 
-def dim(light: Light, usual: Light | None) -> tuple[float, str]:
+def dim(light: Light, usual: Light | None, *, calibrated: bool = False) -> tuple[float, str]:
     """Score and reason for a picture that is too dark."""
     under = log2(MIDDLE_GREY / max(light.level, DARKEST))
-    score = ramp(under, *DIM_STOPS)
+    score = ramp(under, *(ROOM_DIM_STOPS if calibrated else DIM_STOPS))
+    fallen, dark = (ROOM_DIM_DROP, ROOM_DIM_FROM) if calibrated else (DIM_DROP, DIM_RELATIVE_FROM)
     why = f"brightness {_luma(light.level)} of 255"
     if usual is not None:
         drop = log2(max(usual.level, DARKEST) / max(light.level, DARKEST))
-        score = max(score, min(ramp(drop, *DIM_DROP), ramp(under, *DIM_RELATIVE_FROM)))
+        score = max(score, min(ramp(drop, *fallen), ramp(under, *dark)))
         why += f", usual here {_luma(usual.level)}"
     return score, why
 

@@ -30,6 +30,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="go on with the exam in --case after a crash; what was withdrawn stays withdrawn",
     )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="begin with half a minute in which the screen, the light and the room's sound are "
+        "learned; without it wider limits hold",
+    )
     add_options(parser)
     parser.set_defaults(run=run, code="")
 
@@ -38,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.capture.camera import Camera
     from proctor.capture.microphone import Microphone
     from proctor.capture.source import Source
-    from proctor.cli import case_send, exam_page, joining, running
+    from proctor.cli import calibrate, case_send, exam_page, joining, running
     from proctor.cli.controls import Controls
     from proctor.errors import InputError
     from proctor.session.plan import make_plan
@@ -84,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             begin() as session,
             case_send.sending(session, arguments, progress.tell),
             exam_page.listening(session, progress.tell),
+            calibrate.walking(session, arguments.calibrate, progress.tell),
         ):
             controls = Controls(session, progress.tell)
             controls.listen()
