@@ -45,6 +45,14 @@ KINDS: Mapping[str, KindWords] = {
         ),
         mark("A part of your face is hidden."),
     ),
+    "face.other": KindWords(
+        mark("Another face than at the start"),
+        Plural(
+            "Another face than the one at the start is in view for {n} second or more.",
+            "Another face than the one at the start is in view for {n} seconds or more.",
+        ),
+        mark("Another face than the one at the start is in view."),
+    ),
     "gaze.away": KindWords(
         mark("Looking away"),
         Plural(
@@ -187,6 +195,7 @@ FOREIGN_AT_ONCE = mark(
 DETECTORS: Mapping[str, str] = {
     "faces": mark("Faces"),
     "gaze": mark("Where you look"),
+    "identity": mark("Whether it is still you"),
     "objects": mark("Things and people in view"),
     "lighting": mark("Light"),
     "camera": mark("The camera itself"),
@@ -203,6 +212,10 @@ SETTINGS: Mapping[tuple[str, str], tuple[str, bool]] = {
     ("faces", "dark_below"): (
         mark("If the picture is darker than {value} of 255, the program says that it cannot tell."),
         False,
+    ),
+    ("identity", "same_from"): (
+        mark("Your face counts as yours when it is at least {value}% like the one at the start."),
+        True,
     ),
     ("gaze", "away_degrees"): (
         mark("A look to the side counts from about {value} degrees."),
