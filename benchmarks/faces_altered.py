@@ -2,9 +2,11 @@
 
     PYTHONPATH=. python benchmarks/faces_altered.py light MEDIA [--only TEXT]
     PYTHONPATH=. python benchmarks/faces_altered.py covered MEDIA [--only TEXT]
+    PYTHONPATH=. python benchmarks/faces_altered.py swapped MEDIA [--only TEXT]
 
 ``light`` plays honest and labelled clips in 13 versions and prints every flag; ``covered`` draws
-masks, hands and bars on bare faces, from 3 s on or from the beginning, and prints which are flagged.
+masks, hands and bars on bare faces, from 3 s on or from the beginning, and prints which are flagged;
+``swapped`` cuts from one person to another and prints what is flagged, which must not be a cover.
 """
 
 from __future__ import annotations
@@ -44,6 +46,18 @@ COVERED_CLIPS = (
     "portrait/d9.mp4",
     "portrait/s18.mp4",
 )
+SWAPPED_CLIPS = (
+    "gaze/center_focus.mp4",
+    "phone/3761652-sd_640_360_25fps.mp4",
+    "portrait/d9.mp4",
+    "talking_grid/bbaf2n.mpg",
+    "portrait/d0.mp4",
+    "talking_grid/lrwp9a.mpg",
+    "portrait/s18.mp4",
+    "talking_grid/swiz3n.mpg",
+    "portrait/d18.mp4",
+)
+SWAP_AT_S, SWAPPED_S = 5.0, 8.0
 # Short clips are played again and again until this many seconds are full.
 FULL_S = 12.0
 COVER_FROM_S = 3.0
@@ -53,11 +67,14 @@ NOISE = np.random.default_rng(0)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("light", "covered"))
+    parser.add_argument("what", choices=("light", "covered", "swapped"))
     parser.add_argument("media", type=Path)
     parser.add_argument("--only", default="")
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
+    if chosen.what == "swapped":
+        swapped(chosen.media / "video", chosen.only)
+        return
     clips = LIGHT_CLIPS if chosen.what == "light" else COVERED_CLIPS
     for clip in clips:
         if chosen.only in clip:
@@ -98,6 +115,28 @@ def covered(path: Path) -> None:
                 f"{path.name:24s} {cover:20s} from {start:.0f} s  median {np.median(scores):.2f}  "
                 f"{flag.why if flag else 'no flag'}"
             )
+
+
+def swapped(videos: Path, only: str) -> None:
+    """Cuts from each clip to the next and back: false covers, and what was not measured."""
+    pairs = list(zip(SWAPPED_CLIPS, (*SWAPPED_CLIPS[1:], SWAPPED_CLIPS[0]), strict=True))
+    false = total = 0
+    for first, second in [*pairs, *((b, a) for a, b in pairs)]:
+        if only not in f"{first} {second}":
+            continue
+        before = [f for f in frames(videos / first, SWAP_AT_S) if f.t < SWAP_AT_S]
+        after = [f for f in frames(videos / second, SWAPPED_S) if f.t < SWAPPED_S]
+        raised, seen, _ = run(
+            iter([*before, *(replace(f, t=f.t + SWAP_AT_S, seq=f.seq + 1000) for f in after)])
+        )
+        covers = [x for x in raised if x.kind == "face.covered"]
+        late = [o for o in seen if o.kind == "face.covered" and o.t > SWAP_AT_S]
+        unknown = sum(o.score is None for o in late) / len(late)
+        total += 1
+        false += bool(covers)
+        text = "; ".join(f"{x.start:.1f}-{x.end:.1f} {x.why}" for x in covers) or "no cover"
+        print(f"{first:26s} {second:26s} {unknown:4.0%} unknown  {text}", flush=True)
+    print(f"cuts between two people: {false} of {total} flagged as a cover")
 
 
 def _gain(gain: float, sigma: float) -> Change:

@@ -305,31 +305,36 @@ def swap(media: Path, first: str, second: str) -> Iterator[Frame]:
 def altered(media: Path) -> None:
     """Enrolled as they are, changed from 8 s on: flagged (wrongly), judged alike, or unknown."""
     reader = Reader()
-    for change in CHANGES:
-        flagged, alike, unknown, notes = 0, 0, 0, []
-        clips = [clip for clips in GROUPS.values() for clip in clips]
-        for clip in clips:
+    counts = {change: Counter[str]() for change in CHANGES}
+    wrong: dict[str, list[str]] = {change: [] for change in CHANGES}
+    clips = [clip for clips in GROUPS.values() for clip in clips[:5]]
+    for clip in clips:
+        bare = list(looped(media / "video" / clip, 0.0, 18.0))
+        views: dict[int, FaceView | None] = {}
+        for frame in bare:
+            # Clips are looped, so the same picture comes again.
+            if id(frame.image) not in views:
+                views[id(frame.image)] = reader.view(frame.image)
+        for change, apply in CHANGES.items():
             samples = []
-            views: dict[int, FaceView | None] = {}
-            for frame in looped(media / "video" / clip, 0.0, 20.0):
-                # Clips are looped, so the same picture comes again.
-                view = views.setdefault(id(frame.image), reader.view(frame.image))
-                if frame.t >= 8.0 and view is not None:
-                    image = np.ascontiguousarray(CHANGES[change](frame.image, view))
-                    samples.append(replace(frame, image=image))
-                else:
+            for frame in bare:
+                view = views[id(frame.image)]
+                if frame.t < 8.0 or view is None:
                     samples.append(frame)
+                else:
+                    image = np.ascontiguousarray(apply(frame.image, view))
+                    samples.append(replace(frame, image=image))
             raised, seen, _ = watch(samples)
-            late = [o.score for o in seen if o.t >= 9.0]
-            flagged += bool(raised)
-            alike += not raised and any(score is not None for score in late)
-            unknown += not raised and all(score is None for score in late)
+            judged = any(o.score is not None for o in seen if o.t >= 9.0)
+            counts[change]["flagged" if raised else "alike" if judged else "unknown"] += 1
             if raised:
-                notes.append(clip)
+                wrong[change].append(clip)
+        print(f"  {clip} done", flush=True)
+    print("change           people  flagged  judged alike  unknown")
+    for change, count in counts.items():
         print(
-            f"  {change:14s} {len(clips)} people: flagged {flagged}, judged alike {alike}, "
-            f"unknown {unknown}  {' '.join(notes)}",
-            flush=True,
+            f"{change:16s} {len(clips):6d} {count['flagged']:8d} {count['alike']:13d} "
+            f"{count['unknown']:8d}  {' '.join(wrong[change])}"
         )
 
 
