@@ -123,13 +123,21 @@ def sending(
 
     What is to be said about it is journalled, too.
     """
+    with delivering(session, arguments.case, arguments.code, arguments.kbit, tell):
+        yield
+
+
+@contextmanager
+def delivering(
+    session: Session, folder: Path, code: str, kbit: float, tell: Callable[[str], None]
+) -> Iterator[None]:
+    """As :func:`sending`, for the case in ``folder`` and the ``code`` of its invitation."""
     from proctor.evidence.sender import Courier, Tell
 
     hub = session.plan.policy.hub
     if not hub:
         yield
         return
-    folder: Path = arguments.case
 
     def noted(sentence: str) -> None:
         now = round(session.clock.now(), 3)
@@ -138,7 +146,7 @@ def sending(
         tell(sentence)
 
     def make(say: Tell) -> Sender:
-        return make_sender(folder, hub, arguments.code, arguments.kbit, say)
+        return make_sender(folder, hub, code, kbit, say)
 
     courier = Courier(make, noted)
     courier.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+from pathlib import Path
 from types import FrameType
 
 
@@ -14,7 +15,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "exam",
         help="a live exam with this computer's camera and microphone",
-        description="Run a live exam in the terminal. Ctrl-C ends it; everything is kept.",
+        description="Open the student's window, from the invitation to the receipt. With --case, or with "
+        "--terminal, the same in this terminal: Ctrl-C ends it, and everything is kept.",
     )
     parser.add_argument(
         "invitation",
@@ -22,6 +24,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="the invitation of the institution: a file, or the link that begins with open-proctor:",
     )
     add_session_options(parser, invited=True)
+    parser.add_argument(
+        "--terminal", action="store_true", help="in this terminal, without a window"
+    )
+    parser.add_argument(
+        "--recording",
+        type=Path,
+        metavar="FILE",
+        help="a recording that poses as camera and microphone (in the window)",
+    )
     parser.add_argument("--minutes", type=float, default=None, help="end by itself after this long")
     parser.add_argument("--camera", default="0", help="camera number or device path")
     parser.add_argument("--microphone", default=None, help="microphone name or number")
@@ -50,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.session.plan import make_plan
     from proctor.session.session import FPS, Session, choose_recipients
 
+    if not arguments.terminal and arguments.case is None:
+        return _window(arguments)
     if arguments.invitation:
         joining.follow(arguments)
     elif arguments.case is None:
@@ -61,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.resume:
         recipients = choose_recipients(plan, arguments.recipient, running.tell)
         running.print_not_measured(plan, arguments.quiet)
-        answers = running.get_consent(plan, arguments.consent, arguments.lang)
+        answers = running.get_consent(plan, arguments.consent, arguments.lang or "en")
     limit = float("inf") if arguments.minutes is None else arguments.minutes * 60.0
     progress = running.Progress(None if arguments.minutes is None else limit, arguments.quiet)
     on_flag = running.flag_printer(arguments.json, progress.write)
@@ -118,6 +131,28 @@ def run(arguments: argparse.Namespace) -> int:
     running.print_summary(summary, arguments.case, arguments.json, arguments.quiet)
     case_send.send_rest(plan.policy.hub, arguments)
     return 0
+
+
+def _window(arguments: argparse.Namespace) -> int:
+    """The same exam with windows; what only a terminal has is refused in a sentence."""
+    from proctor.cli.apps import start
+    from proctor.errors import InputError
+
+    names = ("policy", "root", "addendum", "recipient", "json", "minutes", "resume", "calibrate")
+    given = [name for name in names if getattr(arguments, name)]
+    if given or arguments.consent != "ask":
+        raise InputError(
+            f"--{(given or ['consent'])[0]} is for an exam in the terminal; give --terminal with an "
+            f"invitation, or --case DIR."
+        )
+    return start(
+        "student",
+        invitation=arguments.invitation or "",
+        lang=arguments.lang,
+        camera=_device(arguments.camera),
+        microphone=_device(arguments.microphone) if arguments.microphone else None,
+        recording=arguments.recording,
+    )
 
 
 def _device(name: str) -> int | str:

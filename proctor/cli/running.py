@@ -46,7 +46,10 @@ def add_session_options(parser: argparse.ArgumentParser, *, invited: bool = Fals
         help="ask purpose by purpose (default), accept all, or read a consent file",
     )
     parser.add_argument(
-        "--lang", default="en", metavar="L", help="language of the questions: en, de, fr, es or nl"
+        "--lang",
+        default=None if invited else "en",
+        metavar="L",
+        help="language of the questions: en, de, fr, es or nl",
     )
     parser.add_argument(
         "--recipient",

@@ -249,9 +249,9 @@ def test_from_a_signed_policy_to_an_invitation_and_back(proctor_home, tmp_path, 
     assert "there already" in capsys.readouterr().err
 
     # Nobody is at a terminal here to compare the keys.
-    assert main(["exam", out, "--consent", "all"]) == 2
+    assert main(["exam", out, "--terminal", "--consent", "all"]) == 2
     assert "Compare its keys" in capsys.readouterr().err
-    assert main(["exam", out, "--policy", "standard"]) == 2
+    assert main(["exam", out, "--terminal", "--policy", "standard"]) == 2
     assert "--policy cannot be given" in capsys.readouterr().err
-    assert main(["exam"]) == 2
+    assert main(["exam", "--terminal"]) == 2
     assert "Give an invitation" in capsys.readouterr().err

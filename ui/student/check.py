@@ -37,6 +37,8 @@ FACE: Mapping[str, str] = {
     "face.several": mark("More than one face is seen."),
 }
 SEEN_FROM = 0.6
+# Five seconds of blocks of a tenth without a sound that is louder than a quiet room.
+QUIET_BLOCKS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class CheckStep(Step):
         )
         self._worker = Worker(self)
         self._looking: Looking | None = None
+        self._blocks = 0
         card = Card()
         self.camera = CameraView(t.say("What your camera sees"))
         self.meter = LevelMeter(t)
@@ -102,6 +105,7 @@ class CheckStep(Step):
         for name, title in (("face", t.say("Face")), ("light", t.say("Light"))):
             if granted.get("camera"):
                 self._show(name, Finding("info", t.say("one moment …")), title)
+        self._blocks, self.meter.heard = 0, False
         self._screens()
         self._worker.run(self._machine, self._machine_found)
         self.camera.setVisible(bool(granted.get("camera")))
@@ -154,8 +158,12 @@ class CheckStep(Step):
 
     def _level(self, dbfs: float) -> None:
         self.meter.show_level(dbfs)
+        self._blocks += 1
         if self.meter.heard:
             self._show("microphone", Finding("good", self.t.say("It works.")))
+        elif self._blocks == QUIET_BLOCKS:
+            text = self.t.say("Nothing is heard. Say a few words; some microphones have a switch.")
+            self._show("microphone", Finding("warning", text))
 
     def _marker(self, marker: Marker) -> None:
         sentence = str(marker.data.get("sentence", ""))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QCloseEvent, QDesktopServices
 from PySide6.QtWidgets import (
     QListWidget,
     QMenu,
@@ -23,10 +23,12 @@ from policies.schema import PurposeName
 from policies.texts.numbers import kind_title
 from policies.texts.words import STATEMENTS
 from proctor.pipeline.rules import FlagEvent
+from proctor.session.calibrate import Calibration
 from proctor.session.summary import Summary
 from proctor.types import Marker, Observation
 from ui import theme
 from ui.student.attempt import Attempt
+from ui.student.calibrate import CalibrationScreen
 from ui.student.runner import Runner, not_measured
 from ui.widgets.aloud import announce
 from ui.widgets.layout import button, name_it, row
@@ -49,6 +51,7 @@ class ExamWindow(QWidget):
         self.attempt, self.runner = attempt, runner
         self._ending = self._told_hidden = False
         self._unknown_since: dict[str, float] = {}
+        self._calibration: CalibrationScreen | None = None
         t = attempt.t
         policy = attempt.policy
         self.setWindowTitle(policy.exam)
@@ -65,6 +68,24 @@ class ExamWindow(QWidget):
             column.addWidget(light)
         self.note = Note()
         column.addWidget(self.note)
+        self.page_link = ""
+        self.open_page = button(
+            t.say("Open the exam page"),
+            about=t.say("So that the page can tell when a question is shown and answered"),
+        )
+        self.open_page.clicked.connect(
+            lambda: QDesktopServices.openUrl(QUrl(self.page_link, QUrl.ParsingMode.TolerantMode))
+        )
+        self.open_page.hide()
+        self.calibrate = button(
+            t.say("Calibrate (half a minute)"),
+            about=t.say(
+                "The program learns your screen and your light; without it, limits are wider."
+            ),
+        )
+        self.calibrate.clicked.connect(self.begin_calibration)
+        self.calibrate.hide()
+        column.addLayout(row(self.open_page, self.calibrate))
         column.addWidget(Words(t.say("What was noted"), "label"))
         self.flags = QListWidget()
         self.flags.setWordWrap(True)
@@ -83,6 +104,7 @@ class ExamWindow(QWidget):
         self._timer.timeout.connect(self.refresh)
         runner.flag.connect(self._flag)
         runner.notice.connect(self.say)
+        runner.page.connect(self._page)
         runner.ended.connect(self._ended)
         runner.failed.connect(self._failed)
         runner.relay.marker.connect(self._marker)
@@ -94,8 +116,29 @@ class ExamWindow(QWidget):
         self.show()
         self._timer.start()
         self.runner.run()
+        session = self.runner.session
+        if session is not None:
+            self.calibrate.setVisible(bool(Calibration(session).senses))
         if self.attempt.policy.show_flags == "at_end":
             self.flags.addItem(self.attempt.t.say("You see all notes when the exam ends."))
+
+    def _page(self, link: str) -> None:
+        self.page_link = link
+        self.open_page.show()
+
+    def begin_calibration(self) -> None:
+        """Cover the screen for half a minute; any key skips it."""
+        session = self.runner.session
+        if session is None or not self.runner.running:
+            return
+        self.calibrate.hide()
+        screen = self._calibration = CalibrationScreen(self.attempt, session)
+        screen.over.connect(self._calibrated)
+        screen.begin()
+
+    def _calibrated(self, sentences: list[str]) -> None:
+        self._calibration = None
+        self.say(" ".join(sentences))
 
     # What is shown.
 
@@ -120,7 +163,7 @@ class ExamWindow(QWidget):
         silent = [
             kind_title(t, kind, parts)
             for kind, since in sorted(self._unknown_since.items())
-            if now - since >= SILENT_S
+            if now - since >= SILENT_S and kind in self.attempt.policy.rules
         ]
         lines = []
         if silent and not self.runner.on_break:
@@ -263,6 +306,8 @@ class ExamWindow(QWidget):
     def _close_for_good(self) -> None:
         self._ending = True
         self._timer.stop()
+        if self._calibration is not None:
+            self._calibration.stop()
         if self.tray is not None:
             self.tray.hide()
         self.close()

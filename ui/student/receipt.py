@@ -9,7 +9,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
 
-from policies.texts.mine import CLASSES
+from policies.texts.mine import CLASSES, UNMEASURED
 from policies.texts.words import short_key
 from proctor.evidence.access import local_reader
 from proctor.evidence.export import export
@@ -48,16 +48,11 @@ class ReceiptPage(Page):
     def _length(self) -> None:
         t, story = self.attempt.t, self.mine.story
         card = Card(t.say("The exam"))
-        card.column.addWidget(
-            Words(t.say("It lasted {time} (hours, minutes, seconds).", time=clock(story.seconds)))
-        )
+        card.column.addWidget(Words(t.say("It lasted {time}.", time=clock(story.seconds))))
         for kind, seconds in self.mine.told.unmeasured:
             row_ = next((r for r in story.rows if r.kind == kind), None)
-            text = t.say(
-                "For {seconds} seconds the program could not tell: “{title}”. This does not count against you.",
-                seconds=round(seconds),
-                title=row_.title if row_ is not None else kind,
-            )
+            title = row_.title if row_ is not None else kind
+            text = t.count(UNMEASURED, round(seconds), title=title)
             card.column.addWidget(Words(text, "hint"))
         self.column.addWidget(card)
 

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from policies.schema import PurposeName
+from proctor.cli.case_send import delivering
 from proctor.errors import ProctorError
-from proctor.pipeline.rules import FlagEvent
 from proctor.session.devices import Devices
+from proctor.session.markers import ExamPage
 from proctor.session.plan import Plan
 from proctor.session.session import Session, choose_recipients
 from proctor.session.summary import Summary
-from proctor.types import Observation
 from ui.bridge import Worker
 from ui.student.attempt import Attempt
 from ui.student.relay import Relay
 
 
 class Runner(QObject):
-    """One exam, from its consent record to its end. ``begun`` tells that devices may open now."""
+    """One exam, from its consent record to its end. ``begun`` tells that devices may open now,
+    ``page`` gives the link with which the exam's page finds this program."""
 
     begun = Signal()
     flag = Signal(object)
     notice = Signal(str)
+    page = Signal(str)
     ended = Signal(object)
     failed = Signal(str)
 
@@ -130,11 +133,27 @@ class Runner(QObject):
         )
         self._thread.start()
 
+    def _delivery(self, session: Session) -> AbstractContextManager[None]:
+        joined = self._attempt.joined
+        code = joined.invitation.code if joined is not None else ""
+        return delivering(session, self._attempt.case, code, 0.0, self.notice.emit)
+
+    @contextmanager
+    def _page(self, session: Session) -> Iterator[None]:
+        """Listen to the exam page, if the policy names one, as long as the exam runs."""
+        origin = session.plan.policy.exam_page.origin
+        if not origin:
+            yield
+            return
+        with ExamPage(origin, session.mark) as page:
+            self.page.emit(page.link)
+            yield
+
     def _run(self, session: Session, devices: Devices) -> None:
         summary: Summary | None = None
         sentence = ""
         try:
-            with session:
+            with session, self._delivery(session), self._page(session):
                 summary = session.live(
                     lambda: devices.sources(
                         session.clock, session.sensor("camera"), session.sensor("microphone")
@@ -149,16 +168,6 @@ class Runner(QObject):
             self.ended.emit(summary)
         else:
             self.failed.emit(sentence)
-
-
-def states(observations: Sequence[Observation]) -> dict[str, float | None]:
-    """The newest score of each kind in a batch; ``None`` where a detector could not tell."""
-    return {one.kind: one.score for one in observations}
-
-
-def flagged(event: FlagEvent) -> bool:
-    """Whether a flag just opened."""
-    return event.what == "opened"
 
 
 def not_measured(plan: Plan) -> list[str]:

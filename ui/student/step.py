@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QWidget
 
 from ui.student.attempt import Attempt
 from ui.texts import Texts
@@ -32,6 +33,14 @@ class Step(Page):
     def next_text(self) -> str:
         """What the button that leads on says; empty where the page has its own."""
         return self.t.say("Continue")
+
+    def first(self) -> QWidget | None:
+        """The first control of the page, which takes the focus."""
+        page = self.widget()
+        for child in page.findChildren(QWidget) if page is not None else ():
+            if child.focusPolicy() & Qt.FocusPolicy.TabFocus and child.isVisibleTo(self):
+                return child
+        return None
 
     def enter(self) -> None:
         """The step is shown."""

@@ -117,7 +117,9 @@ class StudentWindow(QMainWindow):
         self.stack.setCurrentWidget(step)
         step.enter()
         self._refresh()
-        step.setFocus()
+        first = step.first()
+        if first is not None:
+            first.setFocus()
         announce(self, step.title)
 
     def forward(self) -> None:
