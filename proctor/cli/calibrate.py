@@ -34,6 +34,9 @@ def _walk(session: Session, write: Callable[[str], None], ended: threading.Event
     if not calibration.senses:
         write("Nothing in this exam needs a calibration.")
         return
+    while not session.is_live:
+        if ended.wait(LOOK_S):
+            return
     waited = 0.0
     while session.sensor("camera") is not None and session.recorder.frames == 0:
         if ended.wait(LOOK_S):

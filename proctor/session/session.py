@@ -260,6 +260,11 @@ class Session:
         """Note that the student asks for a person; see :meth:`Interventions.ask_for_help`."""
         self.interventions.ask_for_help()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether a live exam is running at this moment, so that milestones can come."""
+        return self._running is not None
+
     def mark(self, kind: str, data: Mapping[str, Any]) -> None:
         """A milestone of the exam page or of a calibration, at this moment; from any thread.
 

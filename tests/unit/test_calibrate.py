@@ -20,6 +20,7 @@ from detectors._voice import WINDOW, WINDOW_S, Window
 from policies.consent import Grant, accept_all
 from policies.load import read
 from proctor.capture.replay import RealTimeReplay, Recording
+from proctor.cli.calibrate import walking
 from proctor.errors import InputError
 from proctor.pipeline.detector import Context
 from proctor.pipeline.rules import RuleBook
@@ -392,3 +393,74 @@ def test_steps_that_are_skipped_end_what_they_began():
     assert len(ended) == len(begun)
     outcomes = calibration.outcomes(patience_s=0.0)
     assert all(not o.done and "its device is off" in o.sentence for o in outcomes)
+
+
+# --- in the terminal ---------------------------------------------------------------------------
+
+QUIET_ROOM = """
+version = 1
+id = "quiet"
+institution = "Test institution"
+exam = "Exam that listens"
+contact = "exams@example.org"
+stakes = "practice"
+[purposes.microphone]
+alternative = "You sit the exam in a room with a person."
+[detectors.speech]
+[rules."speech.voice"]
+"""
+
+
+def start(policy: str, folder: Path, said: list[str]) -> Session:
+    (folder / "policy.toml").write_text(policy)
+    plan = make_plan(str(folder / "policy.toml"))
+    return Session(
+        plan, accept_all(plan.policy), folder / "case",
+        recipients=choose_recipients(plan, []), on_notice=said.append,
+    )  # fmt: skip
+
+
+class Crash(Exception):
+    """The program ends in the middle of an exam."""
+
+
+def test_the_terminal_says_what_to_do_and_after_a_crash_that_it_must_be_done_again(
+    media, model, tmp_path, monkeypatch
+):
+    model("silero_vad")
+    monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
+    said: list[str] = []
+    with start(QUIET_ROOM, tmp_path, said) as session:
+        recording = Recording.open(media / "audio" / "composite" / "exam_quiet_no_voice.flac")
+        source = RealTimeReplay(
+            recording, session.clock, camera=None, microphone=session.sensor("microphone")
+        )
+
+        def crash(t: float) -> bool:
+            if session.calibrated or t > 20.0:
+                raise Crash
+            return False
+
+        with walking(session, True, said.append), pytest.raises(Crash):
+            session.live([source], until=crash)
+    assert said[0] == "Calibration, 5 s:"
+    assert said[1].strip() == "1 of 1: Sit as you will in the exam, and be quiet for 5 seconds."
+    assert said[2] == "The sound of your room has been learned."
+    again: list[str] = []
+    with Session.reopen(session.plan, tmp_path / "case", on_notice=again.append) as resumed:
+        resumed.live([], until=lambda t: True)
+    assert len(again) == 1
+    assert "went with the program's restart" in again[0]
+    assert journal(tmp_path / "case", "marker")[-1]["data"]["done"] is False
+
+
+def test_without_a_picture_nothing_is_calibrated_and_it_is_said(model, tmp_path, monkeypatch):
+    model("face_landmarker")
+    monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("proctor.cli.calibrate.FIRST_PICTURE_S", 0.3)
+    said: list[str] = []
+    with start(POLICY, tmp_path, said) as session, walking(session, True, said.append):
+        session.live([], until=lambda t: bool(said) or t > 20.0)
+    assert said == [
+        "No picture comes from the camera, so nothing is calibrated; wider limits hold."
+    ]
