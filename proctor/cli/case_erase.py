@@ -45,8 +45,11 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     erase.add_argument(
         "--root",
         type=Path,
+        action="append",
+        default=[],
         metavar="FILE",
-        help="root file of the institution whose holds count (default: the one installed here)",
+        help="root file of the institution whose holds count (may be given again; default: the one "
+        "installed here, and those before it)",
     )
     erase.add_argument(
         "--notice", type=Path, metavar="FILE", help="write the notice here, not to the terminal"
@@ -256,7 +259,7 @@ def _policy(view: CaseView, other: str | None) -> Policy:
     )
 
 
-def _holds(folder: Path, policy: Policy, root_file: Path | None) -> list[Hold]:
+def _holds(folder: Path, policy: Policy, root_files: list[Path]) -> list[Hold]:
     """The holds in force. One that cannot be checked stops everything; one that fails is said."""
     from proctor.errors import InputError
     from proctor.evidence import hold, layout
@@ -265,11 +268,11 @@ def _holds(folder: Path, policy: Policy, root_file: Path | None) -> list[Hold]:
     paths = sorted((folder / layout.HOLDS).glob(f"*{layout.HOLD_SUFFIX}"))
     if not paths:
         return []
-    root = _root(policy.institution, root_file)
+    roots = _roots(policy.institution, root_files)
     found = []
     for path in paths:
         try:
-            found.append(hold.read(read_bounded(path, hold.MAX_BYTES), root.public_keys()))
+            found.append(_in_force(read_bounded(path, hold.MAX_BYTES), roots))
         except hold.HoldError as error:
             print(f"Hold {path.name}: {error}")
         except (OSError, ValueError) as error:
@@ -277,23 +280,40 @@ def _holds(folder: Path, policy: Policy, root_file: Path | None) -> list[Hold]:
     return found
 
 
-def _root(institution: str, path: Path | None) -> Root:
+def _in_force(envelope: bytes, roots: list[Root]) -> Hold:
+    """The hold under the first of ``roots`` whose keys signed it; raises as the last of them says."""
+    from proctor.evidence import hold
+
+    for root in roots[:-1]:
+        try:
+            return hold.read(envelope, root.public_keys())
+        except hold.HoldError:
+            continue
+    return hold.read(envelope, roots[-1].public_keys())
+
+
+def _roots(institution: str, paths: list[Path]) -> list[Root]:
+    """The roots under which a hold counts: those given; else the installed one, and those before it.
+
+    A hold that two people signed does not end because one of them was replaced.
+    """
     from policies import root
     from policies.errors import PolicyError
     from proctor.errors import InputError
-    from proctor.session.trust import installed_roots
+    from proctor.session.trust import installed_roots, past_roots
 
     try:
-        known = [root.read(path)] if path else [found for _, found in installed_roots()]
+        given = [root.read(path) for path in paths]
     except PolicyError as error:
         raise InputError(str(error)) from error
-    for one in known:
-        if one.institution == institution:
-            return one
-    raise InputError(
-        f"This case has a hold, and who may sign one for '{institution}' is not known here, so nothing "
-        f"was erased: give the institution's root file with --root."
-    )
+    known = given or [found for _, found in (*installed_roots(), *past_roots())]
+    known = [one for one in known if one.institution == institution]
+    if not known:
+        raise InputError(
+            f"This case has a hold, and who may sign one for '{institution}' is not known here, so "
+            f"nothing was erased: give the institution's root file with --root."
+        )
+    return known
 
 
 def run_hold(arguments: argparse.Namespace) -> int:

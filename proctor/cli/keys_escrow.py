@@ -59,10 +59,11 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--identity", type=Path, required=True, metavar="FILE", help="your own key file"
     )
     check.add_argument(
-        "--recipient",
+        "--table",
+        type=Path,
         required=True,
-        metavar="KEY",
-        help="the escrow's public key, as in the policy",
+        metavar="FILE.toml",
+        help="the table with the escrow's public key: escrow.toml, or a policy",
     )
     passphrase.add_option(check)
     check.set_defaults(run=run_check)
@@ -128,10 +129,26 @@ def run_check(arguments: argparse.Namespace) -> int:
     from proctor.evidence.keys import load_identity
 
     layered = read_layered(arguments.file)
+    recipient = _named(arguments.table)
     ask = passphrase.asker(arguments.passphrase_file)
-    escrow.last(layered, load_identity(arguments.identity, ask), arguments.recipient)
-    print(f"The last layer holds the escrow key {arguments.recipient}. Nothing was written.")
+    escrow.last(layered, load_identity(arguments.identity, ask), recipient)
+    print(f"The last layer holds the escrow key {recipient}. Nothing was written.")
     return 0
+
+
+def _named(path: Path) -> str:
+    """The escrow's public key in a file with an ``[escrow]`` table."""
+    from policies import load
+    from policies.errors import PolicyError
+    from proctor.errors import InputError
+    from proctor.evidence.disk import read_bounded
+
+    try:
+        raw = read_bounded(path, load.MAX_BYTES)
+        table = load.document_of(raw, str(path), "table")[1].get("escrow")
+        return str(table["recipient"]) if isinstance(table, dict) else ""
+    except (OSError, ValueError, KeyError, PolicyError) as error:
+        raise InputError(f"{path} names no escrow key ({error}).") from error
 
 
 def read_layered(path: Path) -> bytes:

@@ -98,6 +98,17 @@ def installed_roots() -> list[tuple[Path, Root]]:
         raise InputError(str(error)) from error
 
 
+def past_roots() -> list[tuple[Path, Root]]:
+    """Roots whose place others took here: what they signed before, such as a hold, was signed."""
+    folder = _past_dir()
+    if not folder.is_dir():
+        return []
+    try:
+        return [(path, root.read(path)) for path in sorted(folder.glob("*.toml"))]
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+
+
 def install_root(path: Path) -> tuple[Path, Root]:
     """Keep a copy of a root file, so that ``--root`` need not be given; returns where it lies.
 
@@ -147,7 +158,10 @@ def _follow(envelope: bytes, where: str) -> tuple[Path, Root]:
         if known == new:
             return path, known
         followed = root.follow(envelope, where, known)
+        past = _past_dir() / f"{path.stem}-{known.version}.toml"
         with said_plainly(f"the root file {path}"):
+            past.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(past, _root_text(known))
             write_whole(path, _root_text(followed))
         return path, followed
     raise PolicyError(
@@ -181,6 +195,10 @@ def _roots(given: Sequence[Path]) -> list[Root]:
 
 def _roots_dir() -> Path:
     return data_dir() / "roots"
+
+
+def _past_dir() -> Path:
+    return _roots_dir() / "past"
 
 
 def _memory_path() -> Path:

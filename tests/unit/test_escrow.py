@@ -244,9 +244,13 @@ def test_two_holders_open_a_clip_and_it_is_on_record(
     assert "another holder's turn" in capsys.readouterr().err
     assert main([*peel, "--identity", str(ceremony[0].path), "--out", str(passed_on)]) == 0
     check = ["keys", "escrow", "check", str(passed_on), "--identity", str(ceremony[2].path)]
-    assert main([*check, "--recipient", table["recipient"]]) == 0
-    assert main([*check, "--recipient", ceremony[0].recipient]) == 2
+    assert main([*check, "--table", str(tmp_path / "escrow" / "escrow.toml")]) == 0
+    other = tmp_path / "other.toml"
+    other.write_text(f'[escrow]\nrecipient = "{ceremony[0].recipient}"\n')
+    assert main([*check, "--table", str(other)]) == 2
     assert "of another escrow" in capsys.readouterr().err
+    assert main([*check, "--table", str(passed_on)]) == 2
+    assert "names no escrow key" in capsys.readouterr().err
 
     words = ["case", "open", case, "object.phone-001", "--escrow", str(passed_on)]
     assert main(words) == 2

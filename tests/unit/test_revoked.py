@@ -17,7 +17,7 @@ from policies.root import Root, public_text
 from policies.schema import Policy
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import keys
+from proctor.evidence import hold, keys, layout, view
 from proctor.session.plan import Plan, make_plan
 from proctor.session.recipients import choose_recipients, install, installed, scan_recipients
 from proctor.session.trust import install_root, installed_roots
@@ -290,3 +290,24 @@ def test_the_commands_from_the_first_root_to_a_revoked_key(
     assert f"{BEN} since 2027-03-31 00:00 UTC: Its holder left." in shown
     assert main([*more, "--out", at("2.dsse"), *pin]) == 2
     assert "already" in capsys.readouterr().err
+
+
+def test_a_hold_stays_in_force_when_one_who_signed_it_is_replaced(
+    finished_case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two, three = SIGNERS
+    install_root(put(tmp_path / "root.toml", root_of([one, two], 2)))
+    attempt = view.read(finished_case).attempt
+    paper = hold.Hold(attempt, frozenset(), "N", "R", datetime(2199, 1, 1, tzinfo=UTC))
+    (finished_case / layout.HOLDS).mkdir()
+    put(finished_case / layout.hold_name(1), hold.write(paper, [one, two]))
+    erase = ["case", "erase", str(finished_case), "--flag", "object.phone-001", "--why", "Asked."]
+    assert main(erase) == 1
+    text = root_of([one, three], 2, 2).encode()
+    install_root(
+        put(tmp_path / "2.dsse", sign.envelope(text, root.PAYLOAD_TYPE, [one, two, three]))
+    )
+    assert main(erase) == 1
+    assert "holds it until 2199-01-01" in capsys.readouterr().err
+    put(tmp_path / "2.toml", text)
+    assert main([*erase, "--root", str(tmp_path / "2.toml")]) == 0, "only the root that was given"
