@@ -72,7 +72,13 @@ def acts_of(label: str, note: str) -> tuple[set[str], set[str]]:
                     "object.person",
                     "face.several",
                 }
-                arguable |= {"object.tablet", "light.backlit", "light.glare", "light.dim"}
+                arguable |= {
+                    "object.tablet",
+                    "object.laptop",
+                    "light.backlit",
+                    "light.glare",
+                    "light.dim",
+                }
     if "face=none" in words:
         arguable.add("face.absent")  # no face is in view, but a person is
     counts = {w.partition("=")[0]: w.partition("=")[2] for w in words}
