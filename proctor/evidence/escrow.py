@@ -21,7 +21,7 @@ from proctor.evidence.keys import AGE_FILE, identities_in, identity_text
 from proctor.evidence.seal import NoKeyError, check_recipient
 
 SUFFIX = ".age"
-# Nine layers of armored age take 20 kB.
+# Nine layers of armored age take 22 kB.
 MAX_BYTES = 100_000
 _AGE = tuple(begin.encode("ascii") for begin in AGE_FILE)
 
