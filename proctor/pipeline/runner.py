@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from proctor.pipeline.detector import CALIBRATED, Detector, HearsMarkers, Plugin, Said, Sample
-from proctor.types import Marker, Observation
+from proctor.types import Frame, Marker, Observation
 
 # A detector that fails this often in a row is left out for the rest of the session.
 MAX_FAILURES = 5
@@ -135,6 +137,9 @@ class Station:
         expected = self.next_due + self.period
         self.next_due = expected if expected > sample.t else sample.t + self.period
         self.looks += 1
+        unfit = _unfit(sample)
+        if unfit:
+            return [*self.unknown(sample.t, unfit)]
         return self._contained(sample.t, self.detector.update, sample, self._problem)
 
     def _contained(
@@ -203,6 +208,22 @@ class Station:
             if not math.isfinite(answer.t) or abs(answer.t - t) > MAX_BACKDATE_S:
                 return f"answered with the time {answer.t}"
         return ""
+
+
+def _unfit(sample: Sample) -> str:
+    """Why no detector can be shown ``sample``: a picture in another format than they are promised.
+
+    A picture of floating-point numbers could hold NaN, which is brighter than nothing and darker
+    than nothing: a detector that compares would say that it looked and saw nothing.
+    """
+    if not isinstance(sample, Frame):
+        return ""
+    image = sample.image
+    if image.dtype != np.uint8:
+        return f"the picture is of {image.dtype} numbers, not of bytes"
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        return f"the picture is {'×'.join(map(str, image.shape))}, not height × width × 3 colours"
+    return ""
 
 
 def _is_result(marker: Marker) -> bool:
