@@ -29,7 +29,7 @@ QUESTIONS: Mapping[PurposeName, str] = {
     "microphone": mark("May this exam use your microphone? Sound stays in this computer's memory."),
     "clips": mark("May short clips around flagged moments be kept, sealed for a human proctor?"),
     "identity": mark(
-        "May this computer compare your face with the one at the start? It stays in memory."
+        "May this computer compare your face or voice with those at the start? They stay in memory."
     ),
     "room_scan": mark(
         "May a sweep of your room be filmed and sealed for the people named in the policy?"

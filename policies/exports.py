@@ -30,7 +30,7 @@ DATA: Mapping[PurposeName, str] = {
     "camera": "camera pictures, looked at in memory; scores and times of what was seen",
     "microphone": "sound, listened to in memory; scores and times of what was heard",
     "clips": "short encrypted clips of flagged moments",
-    "identity": "a face template in memory (biometric data, GDPR Art. 9)",
+    "identity": "a template of the face or the voice in memory (biometric data, GDPR Art. 9)",
     "room_scan": "one encrypted film of the room",
     "identity_retention": "identity data kept after the exam (biometric data, GDPR Art. 9)",
     "research": "encrypted copies of flagged moments for research",

@@ -41,7 +41,7 @@ _DATA: Mapping[PurposeName, str] = {
     "camera": "Pictures of the student, and what is measured in them",
     "microphone": "Sound around the student, and what is measured in it",
     "clips": "Short clips of flagged moments",
-    "identity": "Features of the face, compared and not kept",
+    "identity": "Features of the face or the voice, compared and not kept",
     "room_scan": "A film of the room",
     "identity_retention": "Data of the identity check",
     "research": "Copies of flagged moments",

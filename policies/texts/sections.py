@@ -156,7 +156,10 @@ def kept(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
     yield Item(t.say("A log is kept. It says when things were seen or heard, and your answers."))
     yield Item(t.say("The log holds no pictures and no sound."))
     if "identity" in purposes:
-        yield Item(t.say("Your face is compared with the one at the start of the exam."))
+        if "speaker" in policy.detectors:
+            yield Item(t.say("Your voice is compared with the one at the start of the exam."))
+        if "identity" in policy.detectors or "speaker" not in policy.detectors:
+            yield Item(t.say("Your face is compared with the one at the start of the exam."))
     if "identity_retention" in purposes:
         yield Item(t.say("The data of this check is kept for a time, unless you say no."))
     else:

@@ -173,6 +173,14 @@ KINDS: Mapping[str, KindWords] = {
         ),
         mark("Somebody talks."),
     ),
+    "speech.other_voice": KindWords(
+        mark("Another voice"),
+        Plural(
+            "A voice other than yours is heard for {n} second or more.",
+            "A voice other than yours is heard for {n} seconds or more.",
+        ),
+        mark("A voice other than yours is heard."),
+    ),
     "speech.wake_phrase": KindWords(
         mark("Call to a voice assistant"),
         Plural(
@@ -201,6 +209,7 @@ DETECTORS: Mapping[str, str] = {
     "camera": mark("The camera itself"),
     "speech": mark("Talking"),
     "wake": mark("Calls to a voice assistant"),
+    "speaker": mark("Whose voice it is"),
 }
 
 # How a number in a plug-in's settings is shown: as it is, or as a share of a hundred.
@@ -271,7 +280,7 @@ STATEMENTS: Mapping[PurposeName, str] = {
     "camera": mark("This exam uses your camera."),
     "microphone": mark("This exam uses your microphone."),
     "clips": mark("Short clips of noted moments are kept and locked."),
-    "identity": mark("This computer compares your face with the one at the start."),
+    "identity": mark("This computer compares your face or voice with those at the start."),
     "room_scan": mark("A film of your room can be made and locked."),
     "identity_retention": mark("The data of the identity check is kept for a time."),
     "research": mark("Researchers use locked copies of noted moments."),
