@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from string import Template
 from typing import Literal
 
 from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPalette, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 
@@ -110,16 +111,25 @@ def icon(name: str, colour: str | None = None) -> QIcon:
 
 
 def pixmap(name: str, colour: str, side: int = ICON, scale: float = 1.0) -> QPixmap:
-    """An icon as a square picture of ``side`` pixels of the scaled desktop."""
-    drawing = resources.files("ui.icons").joinpath(f"{name}.svg").read_text("utf-8")
-    renderer = QSvgRenderer(QByteArray(drawing.replace("currentColor", colour).encode()))
+    """An icon as a square picture of ``side`` pixels of the scaled desktop; Qt's own cache keeps it."""
+    key = f"{name} {colour} {side} {scale}"
+    picture = QPixmap()
+    if QPixmapCache.find(key, picture):
+        return picture
+    renderer = QSvgRenderer(QByteArray(_drawing(name).replace("currentColor", colour).encode()))
     picture = QPixmap(QSize(side, side) * scale)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     renderer.render(painter)
     painter.end()
     picture.setDevicePixelRatio(scale)
+    QPixmapCache.insert(key, picture)
     return picture
+
+
+@cache
+def _drawing(name: str) -> str:
+    return resources.files("ui").joinpath("icons", f"{name}.svg").read_text("utf-8")
 
 
 def _palette(c: Colours) -> QPalette:

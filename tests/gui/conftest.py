@@ -40,7 +40,9 @@ def screens_tool() -> ModuleType:
 @pytest.fixture(scope="session")
 def clipped() -> Callable[[QWidget], list[str]]:
     """What of a window's texts is cut off (tests/gui/clipping.py)."""
-    found: Callable[[QWidget], list[str]] = load_module(Path(__file__).with_name("clipping.py")).clipped
+    found: Callable[[QWidget], list[str]] = load_module(
+        Path(__file__).with_name("clipping.py")
+    ).clipped
     return found
 
 

@@ -9,11 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -278,24 +276,16 @@ class KeepingPage(LookPage):
         )
         self.note = Note()
         self.column.addWidget(self.note)
-        heads = [t.say(head) for head in keeping.HEADS]
-        self.table = QTableWidget(0, len(heads))
-        name_it(self.table, t.say("What is kept"))
-        self.table.setHorizontalHeaderLabels(heads)
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        self.table.setTabKeyNavigation(False)
-        self.table.setWordWrap(True)
-        self.table.setShowGrid(False)
-        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        head = self.table.horizontalHeader()
-        head.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
-        head.sectionResized.connect(lambda *_: self._fit())
-        self.column.addWidget(self.table)
-        self.papers = QHBoxLayout()
-        self.papers.setSpacing(theme.SMALL)
+        self.card = Card()
+        self.card.setAccessibleName(t.say("What is kept"))
+        self.grid = QGridLayout()
+        self.grid.setHorizontalSpacing(theme.LARGE)
+        self.grid.setVerticalSpacing(theme.MEDIUM)
+        for place in range(len(keeping.HEADS)):
+            self.grid.setColumnStretch(place, 1)
+        self.card.column.addLayout(self.grid)
+        self.column.addWidget(self.card)
+        papers = Card(t.say("Papers"), t.say("Made from this policy, in English, to be filled in."))
         for title, make in (
             (t.say("Retention schedule …"), exports.retention),
             (t.say("Record of processing …"), exports.record),
@@ -303,27 +293,26 @@ class KeepingPage(LookPage):
         ):
             paper = button(title, about=t.say("Write this paper as a file, in English."))
             paper.clicked.connect(lambda _=False, make=make: self._export(make))
-            self.papers.addWidget(paper)
-        self.papers.addStretch(1)
-        self.column.addLayout(self.papers)
+            papers.column.addLayout(row(paper))
+        self.column.addWidget(papers)
         self.column.addStretch(1)
+        self.rows: list[tuple[str, str, str, str]] = []
 
     def show_draft(self, *, refill: bool) -> None:
-        policy = self.policy
-        self.note.say("" if policy else self.desk.t.say(PLACEHOLDER), "error")
-        rows = keeping.overview(self.desk.t, policy) if policy else []
-        self.table.setVisible(bool(rows))
-        self.table.setRowCount(len(rows))
-        for line, cells in enumerate(rows):
+        policy, t = self.policy, self.desk.t
+        self.note.say("" if policy else t.say(PLACEHOLDER), "error")
+        self.rows = keeping.overview(t, policy) if policy else []
+        self.card.setVisible(bool(self.rows))
+        empty(self.grid)
+        heads = [t.say(head) for head in keeping.HEADS]
+        for place, head in enumerate(heads):
+            self.grid.addWidget(Words(head, "hint"), 0, place, Qt.AlignmentFlag.AlignTop)
+        for line, cells in enumerate(self.rows, start=1):
             for place, text in enumerate(cells):
-                self.table.setItem(line, place, QTableWidgetItem(text))
-        self._fit()
-
-    def _fit(self) -> None:
-        """As high as its lines, so that the page scrolls and not the table."""
-        self.table.resizeRowsToContents()
-        height = self.table.verticalHeader().length() + self.table.horizontalHeader().height()
-        self.table.setFixedHeight(height + 2 * theme.TIGHT)
+                cell = Words(text, "body" if place else "label")
+                # A screen reader says which column it is in.
+                cell.setAccessibleName(f"{heads[place]}: {text}" if place else text)
+                self.grid.addWidget(cell, line, place, Qt.AlignmentFlag.AlignTop)
 
     def _export(self, make: object) -> None:
         policy, text = self.policy, self.desk.draft.text

@@ -13,7 +13,7 @@ from ui.institution.look_pages import LookPage, counts
 from ui.institution.signing import Envelope
 from ui.texts import Plural
 from ui.widgets.layout import Card, button, labelled, name_it, row
-from ui.widgets.words import Note
+from ui.widgets.words import Note, Words
 
 
 class PublishPage(LookPage):
@@ -38,11 +38,13 @@ class PublishPage(LookPage):
         t = self.desk.t
         card = Card(t.say("1. Ready to sign?"))
         self.ready = Note()
-        self.despite = QCheckBox(t.say("Sign despite the errors, because our counsel said so"))
-        name_it(self.despite, self.despite.text())
+        self.despite = QCheckBox(t.say("Sign despite the errors"))
+        name_it(self.despite, self.despite.text(), t.say("Only where your counsel said so."))
         self.despite.clicked.connect(self._enable)
         card.column.addWidget(self.ready)
         card.column.addWidget(self.despite)
+        self.counsel = Words(t.say("Only where your counsel said so."), "hint")
+        card.column.addWidget(self.counsel)
         self.column.addWidget(card)
 
     def _sign_card(self) -> None:
@@ -112,6 +114,7 @@ class PublishPage(LookPage):
         errors = checked.errors if checked else 0
         may_be_signed = errors > 0 and self.policy is not None
         self.despite.setVisible(may_be_signed)
+        self.counsel.setVisible(may_be_signed)
         if not may_be_signed:
             self.despite.setChecked(False)
         if draft.path is None or draft.unsaved:

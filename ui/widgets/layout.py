@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
-    QBoxLayout,
     QFrame,
     QHBoxLayout,
+    QLayout,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -113,7 +113,7 @@ def name_it(widget: QWidget, name: str, about: str = "") -> None:
         widget.setToolTip(f"<p>{_escaped(about)}</p>")
 
 
-def empty(layout: QBoxLayout, keep: int = 0) -> None:
+def empty(layout: QLayout, keep: int = 0) -> None:
     """Take everything out of a layout but its first ``keep`` items."""
     while layout.count() > keep:
         item = layout.takeAt(keep)
@@ -124,7 +124,7 @@ def empty(layout: QBoxLayout, keep: int = 0) -> None:
             widget.hide()
             widget.setParent(None)
             widget.deleteLater()
-        elif isinstance(inner, QBoxLayout):
+        elif inner is not None:
             empty(inner)
 
 
