@@ -1,16 +1,18 @@
 """What calibration and the exam page's milestones change: flags before and after, on real recordings.
 
     PYTHONPATH=. python benchmarks/calibration.py MEDIA gaze
+    PYTHONPATH=. python benchmarks/calibration.py MEDIA turns
     PYTHONPATH=. python benchmarks/calibration.py MEDIA answers
     PYTHONPATH=. python benchmarks/calibration.py MEDIA light
     PYTHONPATH=. python benchmarks/calibration.py MEDIA voice
 
 MEDIA is a folder with `video` and `audio`. Everything at the `standard` rules. ``gaze``: one man's
 eyes at the edges of a screen as wide as they go, which was calibrated with other seconds of the same
-clips, and of a narrower one. ``answers``: an answer while the eyes are held aside, and answers of
-people who look at the screen, plain and in twelve altered versions each. ``light``: every video
-recording in altered light, with and without a calibration in its first seconds. ``voice``: one
-speaker through a wall (low-pass, quiet), another one at the desk, with and without a calibration.
+clips. ``turns``: a head turned to either side for five seconds. ``answers``: an answer while the eyes
+are held aside, and answers of people who look at the screen, plain and in twelve altered versions
+each. ``light``: every video recording in altered light, with and without a calibration in its first
+seconds. ``voice``: one speaker through a wall (low-pass, quiet), another one at the desk, with and
+without a calibration.
 """
 
 from __future__ import annotations
@@ -115,6 +117,38 @@ def gaze_benchmark(media: Path) -> None:
             flagged.append("+".join(f.kind for f in flags) or "no flag")
             detector.close()
         print(f"{name:28s} {change:12s} eyes aside: {', '.join(flagged)}  {told}")
+
+
+# Yaw by the label: to the left up to 44 degrees until 0.45 s, through the front, then to the right
+# from 10 to 30.
+TURN_CLIP = "intel_preview/head-pose-face-detection-female.gif"
+TURNS = (
+    (0.55, 0.85, 4.0),
+    (0.0, 0.45, 5.0),
+    (0.55, 0.85, 4.0),
+    (0.95, 1.35, 5.0),
+    (0.55, 0.85, 3.0),
+)
+
+
+def turns_benchmark(media: Path) -> None:
+    """A woman's turned head, its frames shown back and forth for five seconds to each side."""
+    bare = list(frames(media / "video" / TURN_CLIP))
+    shown: list[Frame] = []
+    for start, end, seconds in TURNS:
+        part = [f for f in bare if start <= f.t <= end]
+        order = part + part[-2:0:-1]
+        for i in range(round(seconds * 10)):
+            shown.append(Frame(len(shown) / 10, len(shown), order[i % len(order)].image))
+    for change, alter in CHANGES.items():
+        detector = gaze.Gaze(gaze.Settings(), context())
+        altered = [
+            replace(f, image=np.ascontiguousarray(alter(f.image)).astype(np.uint8)) for f in shown
+        ]
+        flags, _ = play(gaze.PLUGIN, detector, altered)
+        detector.close()
+        text = "; ".join(f"{f.kind} {f.start:.1f}-{f.end:.1f}" for f in flags) or "no flag"
+        print(f"{change:12s} head left 4.0-9.0, right 13.0-18.0: {text}")
 
 
 HONEST = (
@@ -298,11 +332,12 @@ def _model(name: str) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("media", type=Path)
-    parser.add_argument("what", choices=("gaze", "answers", "light", "voice"))
+    parser.add_argument("what", choices=("gaze", "turns", "answers", "light", "voice"))
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
     {
         "gaze": gaze_benchmark,
+        "turns": turns_benchmark,
         "answers": answers_benchmark,
         "light": light_benchmark,
         "voice": voice_benchmark,

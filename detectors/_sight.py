@@ -84,9 +84,11 @@ def turn(view: FaceView, eyes_right: float, eyes_up: float) -> tuple[float, floa
 
 def poor(image: Image, view: FaceView) -> str:
     """Why the eyes of this face cannot be judged, or nothing."""
-    if view.width_px < MIN_WIDTH_PX:
-        return f"face too small ({view.width_px:.0f} px wide)"
     height, width = image.shape[:2]
+    # From ear to ear in depth too: a head turned aside is narrower in the picture, but no smaller.
+    across = float(np.linalg.norm((view.points[454] - view.points[234]) * (width, height, width)))
+    if across < MIN_WIDTH_PX:
+        return f"face too small ({across:.0f} px wide)"
     box = view.box
     left, top = max(0, int(box.x * width)), max(0, int(box.y * height))
     right, bottom = int((box.x + box.width) * width), int((box.y + box.height) * height)

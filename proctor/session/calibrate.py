@@ -8,7 +8,7 @@ limits hold then. What is learned stays in the detectors' memory; the journal ge
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,7 @@ class Calibration:
         points = len(AROUND) * (self._lead_s + self._point_s) if "gaze" in self.senses else 0.0
         return self._quiet_s + points if self.senses else 0.0
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Generator[Step, None, None]:
         """Do each step for its seconds, then ask for the next. Closing it early skips the rest.
 
         Raises :class:`proctor.errors.InputError` when no live exam is running (any more).

@@ -189,3 +189,14 @@ def test_a_blink_does_not_look_down(media: Path, detector: Detector) -> None:
     for frame in recorded(media / "video" / "talking_grid" / "bbaf2n.mpg"):
         scores.append(detector.update(frame)[1].score)
     assert max(score for score in scores if score is not None) < 0.4
+
+
+def test_a_head_turned_aside_is_no_smaller_a_face(media: Path, detector: Detector) -> None:
+    """Foreshortened to 31 px from ear to ear, the face is still as near as it was."""
+    clip = media / "video" / "intel_preview" / "head-pose-face-detection-female.gif"
+    turned = [frame for frame in recorded(clip) if frame.t < 0.45]
+    away = [
+        look(detector, frame.image[:, ::-1], 0.4 * i)["gaze.away"] for i, frame in enumerate(turned)
+    ]
+    assert [o.reason for o in away if o.score is None] == []
+    assert sum(o.score is not None and o.score >= 0.6 for o in away) >= len(away) - 1
