@@ -1,22 +1,29 @@
 """What the whole path flags on the labelled recordings: found, missed, falsely flagged.
 
     python benchmarks/recordings.py MEDIA [--only video/phone] [--policy standard] [--markdown]
+    python benchmarks/recordings.py MEDIA --json OUT.json; python benchmarks/recordings.py --targets OUT.json
 
 MEDIA is a folder with `labels.csv` (file, start_s, end_s, label, note). Every recording goes through
 the public path (`Session.replay`). A labelled act counts as *found* when a flag of its kind overlaps
 it, as *missed* otherwise; acts shorter than the rule's minimum duration are listed as *too short*. A
 flag that overlaps no act of its kind is *false*, unless the label says that it may be argued about.
+`--targets` prints, from what `--json` kept, the share found of the acts that are long enough for the
+project's targets, with the interval of Clopper and Pearson, and every miss.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from scipy.stats import beta
 
 from policies.consent import accept_all
 from proctor.capture.replay import Recording
@@ -26,6 +33,20 @@ from proctor.types import Flag
 
 # A flag may begin this much before a labelled act or end this much after it (label precision, s).
 COLLAR_S = 0.5
+
+# What the project set itself: share found, of acts at least this long (s), in files that begin so.
+TARGETS = (
+    ("face.absent", 5.0, 0.95, ""),
+    ("face.several", 2.0, 0.95, ""),
+    ("object.phone", 2.0, 0.95, ""),
+    ("object.book", 3.0, 0.95, ""),
+    ("light.dim", 0.0, 0.95, ""),
+    ("camera.covered", 0.0, 0.95, ""),
+    ("camera.frozen", 0.0, 0.95, ""),
+    ("speech.voice", 3.0, 0.95, ""),
+    ("speech.wake_phrase", 0.0, 0.9, "audio/wake/alexa/ audio/wake/efficientword_alexa_custom/"),
+    ("gaze.away", 4.0, 0.9, ""),
+)
 
 
 @dataclass
@@ -135,13 +156,52 @@ def overlaps(flag: Flag, act: Act) -> bool:
     return flag.start <= act.end + COLLAR_S and end >= act.start - COLLAR_S
 
 
+def share(found: int, n: int) -> str:
+    """Found of ``n`` with the 95 % interval of Clopper and Pearson."""
+    if not n:
+        return "none here"
+    low = float(beta.ppf(0.025, found, n - found + 1)) if found else 0.0
+    high = float(beta.ppf(0.975, found + 1, n - found)) if found < n else 1.0
+    return f"{found} of {n} = {found / n:.2f} ({low:.2f}-{high:.2f})"
+
+
+def targets(acts: list[dict[str, Any]]) -> None:
+    """Print the table of TARGETS and every miss. ``acts`` are those that ``--json`` kept."""
+    print("| kind | acts | found (95 %) | target |\n|---|---|---|---|")
+    missed = []
+    for kind, least, wanted, begin in TARGETS:
+        mine = [
+            act
+            for act in acts
+            if act["kind"] == kind
+            and act["end"] - act["start"] >= least
+            and (not begin or act["file"].startswith(tuple(begin.split())))
+        ]
+        hits = sum(act["found"] for act in mine)
+        missed += [act for act in mine if not act["found"]]
+        length = f", {least:g} s and longer" if least else ""
+        who = ", by people" if begin else ""
+        print(f"| `{kind}`{length}{who} | {len(mine)} | {share(hits, len(mine))} | {wanted:.2f} |")
+    print("\n| missed | from | to |\n|---|---|---|")
+    for act in missed:
+        print(f"| {act['file']}: `{act['kind']}` | {act['start']:.1f} | {act['end']:.1f} |")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("media", type=Path)
+    parser.add_argument("media", type=Path, nargs="?")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--targets", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--policy", default="standard")
     parser.add_argument("--markdown", action="store_true")
     arguments = parser.parse_args()
+    if arguments.targets:
+        targets(json.loads(arguments.targets.read_text(encoding="utf-8")))
+        return 0
+    if arguments.media is None:
+        parser.error("MEDIA, the folder with labels.csv, is missing")
+    kept: list[dict[str, Any]] = []
     plan = make_plan(arguments.policy, require_all=False)
     for absent in plan.not_measured:
         print(absent.sentence(), file=sys.stderr)
@@ -158,6 +218,8 @@ def main() -> int:
         for act in (a for a in case.acts if a.kind in measured):
             name = f"{act.kind} {act.start:.1f}-{act.end:.1f}"
             hit = any(f.kind == act.kind and overlaps(f, act) for f in flags)
+            kept.append({"file": case.file, "kind": act.kind, "start": act.start, "end": act.end,
+                         "found": hit})  # fmt: skip
             if hit:
                 found.append(name)
                 totals[act.kind]["found"] += 1
@@ -179,6 +241,8 @@ def main() -> int:
         rows.append((case.file, found, missed, short, false))
         if not arguments.markdown:
             print(f"{case.file}: found {found} missed {missed} too short {short} false {false}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(kept, indent=0), encoding="utf-8")
     if arguments.markdown:
         print("| recording | found | missed | too short for the rule | falsely flagged |")
         print("|---|---|---|---|---|")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +67,43 @@ def test_read_sentences_hold_no_wake_phrase(heads: HeadPhrases, media: Path) -> 
     files = sorted((media / "audio" / "speech" / "librispeech").glob("*.flac"))
     assert len(files) == 40
     assert {path.name: found for path in files if (found := phrases(heads, read(path)))} == {}
+
+
+# So many of these eight voices are misunderstood today (models/cards/wake_heads.md): two say "hey
+# Sarah" so that it is taken for "hey siri". It may not become more.
+NEARLY = {"hey Sarah": 2, "okay, Googled it": 1, "okay, I googled it": 1, "hey, Courtney": 0}
+SPEAKERS = (
+    *(("flite", "-voice", voice, "-o", "FILE", "-t") for voice in ("kal16", "awb", "rms", "slt")),
+    *(("espeak-ng", "-s", "150", "-w", "FILE", "-v", voice)
+      for voice in ("en-us", "en-gb", "en-us+f3", "en-gb-scotland")),
+)  # fmt: skip
+
+
+def heard_from_everyone(heads: HeadPhrases, text: str, folder: Path) -> int:
+    """How many of the synthetic voices are understood to say a phrase."""
+    count = 0
+    for number, speaker in enumerate(SPEAKERS):
+        if shutil.which(speaker[0]) is None:
+            pytest.skip(f"{speaker[0]} is not installed, so nothing can be spoken")
+        path = folder / f"{number}.wav"
+        command = [str(path) if part == "FILE" else part for part in speaker]
+        subprocess.run([*command, text], check=True)
+        count += bool(phrases(heads, np.concatenate([np.zeros(RATE, np.int16), read(path)])))
+    return count
+
+
+@pytest.mark.parametrize("text", NEARLY)
+def test_what_is_nearly_a_phrase_is_hardly_ever_taken_for_one(
+    heads: HeadPhrases, tmp_path: Path, text: str
+) -> None:
+    assert heard_from_everyone(heads, text, tmp_path) <= NEARLY[text]
+
+
+@pytest.mark.parametrize("text", ["hey Siri", "ok google"])
+def test_the_same_voices_are_heard_when_they_say_a_phrase(
+    heads: HeadPhrases, tmp_path: Path, text: str
+) -> None:
+    assert heard_from_everyone(heads, text, tmp_path) == len(SPEAKERS)
 
 
 @pytest.mark.parametrize("wanted", ["alexa", "ok google"])
