@@ -26,8 +26,18 @@ from policies.sign import PAYLOAD_TYPE, envelope
 from proctor.cli.main import main
 from proctor.clock import SessionClock
 from proctor.errors import ProctorError
-from proctor.evidence import dumps, journal, keys, layout, tombstone, verify_case
+from proctor.evidence import (
+    access,
+    dumps,
+    journal,
+    keys,
+    layout,
+    opening,
+    tombstone,
+    verify_case,
+)
 from proctor.evidence.case import Case
+from proctor.evidence.disk import said_plainly, write_secret
 from proctor.evidence.seal import seal, unseal
 from proctor.evidence.verify import verify
 from proctor.types import Clip
@@ -140,15 +150,13 @@ def check_goes_on(folder: Path, before: bytes, clips: dict[str, str]) -> None:
 
 
 class SmallCase(Scenario):
-    """A case written by the evidence part alone, on a clock that runs."""
+    """A case written by the evidence part alone, on a clock that runs and a machine that has no keys yet."""
 
     name = "case"
     canaries = (SECRET,)
 
     def prepare(self, at: Path) -> None:
         use(at)
-        keys.demo_identity()
-        keys.local_signing_key()
 
     def work(self, at: Path) -> int:
         use(at)
@@ -352,6 +360,60 @@ class Export(_Finished):
         check_goes_on(at / "case", before, clips)
 
 
+class Open(_Finished):
+    """Opening a clip and writing it where a person asked for it: on record first, or not at all."""
+
+    name = "open"
+    # Here a person asks for the plaintext on a disk.
+    canaries = ()
+
+    def work(self, at: Path) -> int:
+        use(at)
+        try:
+            reader = access.local_reader("Ada")
+            data = opening.opened(
+                Case.read(at / "case"),
+                FLAGS[0],
+                [keys.demo_identity()],
+                reader,
+                reason="The student asked to see it.",
+                written=True,
+            )
+            with said_plainly(f"the clip {at / 'opened.mp4'}"):
+                write_secret(at / "opened.mp4", data)
+        except ProctorError as error:
+            print(f"proctor: {error}", file=sys.stderr)
+            return error.exit_code
+        return 0
+
+    def check(self, at: Path, ended: Ended, fault: str) -> None:
+        use(at)
+        folder, target = at / "case", at / "opened.mp4"
+        before, clips = whole_lines(folder), promised(folder)
+        assert set(clips) == set(FLAGS), "opening lost a clip"
+        if ended.code == 0:
+            assert target.exists(), "it said that it was done"
+        shown = any(SECRET in path.read_bytes() for path in at.rglob("*") if path.is_file())
+        signed = self.signed(folder)
+        assert not shown or signed == 1, "a clip was shown, and nothing is on record"
+        target.unlink(missing_ok=True)
+        again = striking.run(lambda: self.work(at))
+        assert again.code == 0, f"it cannot be done again: {again.said}"
+        assert self.signed(folder) == signed + 1, "what was on record is gone"
+        assert [check.code for check in verify(folder) if not check.ok] == []
+        Case.maintain(folder).close()
+        check_goes_on(folder, before, clips)
+
+    def signed(self, folder: Path) -> int:
+        """Openings on record that the reviewer's key signed."""
+        found = 0
+        for path in access.logs(folder):
+            note = path.with_suffix(layout.NOTE_SUFFIX)
+            size = int(note.read_text("utf-8").split("\n")[1]) if note.exists() else 0
+            found += sum(r.type == access.OPENED for r in access.records_of(path)[:size])
+        return found
+
+
 class Erase(_Finished):
     """``proctor case erase --due``: keys, then bytes, then tombstone, in this order (rule T2)."""
 
@@ -386,6 +448,6 @@ class Erase(_Finished):
 
 def all_scenarios(base: Path, names: Sequence[str] | None) -> Iterator[Scenario]:
     """The scenarios called ``names`` (``None``: all); ``base`` is a folder for what they need."""
-    for make in (SmallCase, Replay, Resume, Export, Erase):
+    for make in (SmallCase, Replay, Resume, Export, Open, Erase):
         if names is None or make.name in names:
             yield make(base / make.name)

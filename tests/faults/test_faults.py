@@ -22,10 +22,11 @@ FAULTS = ("KILL", "SEGV", "EIO", "ENOSPC")
 FEWER = {"replay": ("KILL", "EIO"), "resume": ("SEGV", "ENOSPC")}
 # The kinds of calls that each program makes, whatever else it does.
 MAKES = {
-    "case": {"fsync", "rename", "write", "create"},
+    "case": {"fsync", "rename", "write", "create", "unlink"},
     "replay": {"fsync", "rename", "write", "create", "unlink"},
     "resume": {"fsync", "rename", "write", "create", "unlink", "truncate"},
-    "export": {"fsync", "rename", "write", "create"},
+    "export": {"fsync", "rename", "write", "create", "unlink"},
+    "open": {"fsync", "rename", "write", "create"},
     "erase": {"fsync", "rename", "write", "create", "unlink"},
 }
 

@@ -64,7 +64,12 @@ def test_P4_a_new_version_number_alone_changes_nothing(full):  # noqa: N802
         ("rules__gaze.away__on", 0.9, "“Looking away” is noted less easily: from 90 points. Before: 70.", "less"),
         ("rules__gaze.away__min_s", 1.0, "“Looking away” is noted sooner: after 1 second. Before: 1.5.", "more"),
         ("recipients", (KEY,), "One more key can open your clips: age1rrrrrrrr…rrrrrr.", "more"),
-        ("escrow__recipient", KEY, "There is now a spare key to your clips, for people who act together: age1rrrrrrrr…rrrrrr.", "more"),
+        (
+            "escrow__recipient",
+            KEY,
+            "There is now a spare key to your clips, for people who act together: age1rrrrrrrr…rrrrrr.",
+            "more",
+        ),
         ("escrow", {}, "This spare key to your clips is gone: age1yyyyyyyy…yyyyyy.", "less"),
         ("room_scan__notice_hours", 1, "You hear of the room scan later: 1 hour before. Until now: 48.", "more"),
         ("review__comment_days", 9, "You have longer to tell your side: 9 days. Before: 1.", "less"),
