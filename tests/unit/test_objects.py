@@ -281,6 +281,13 @@ def test_a_shelf_is_no_book_in_use_but_a_book_held_before_it_is():
     assert objects.in_use([*shelf, held], smallest=0.015) == [held]
 
 
+def test_what_is_rather_a_phone_is_no_book():
+    wallet = [seen(0.4), seen(0.2, PHONE, "book")]
+    assert objects.only_books(wallet) == []
+    held_before = [seen(0.4), seen(0.2, Box(0.2, 0.4, 0.5, 0.5), "book")]
+    assert objects.only_books(held_before) == [held_before[1]]
+
+
 def test_an_arm_inside_the_students_box_is_no_second_person():
     student = seen(0.9, Box(0.2, 0.1, 0.5, 0.9), "person")
     arm = seen(0.5, Box(0.3, 0.5, 0.3, 0.3), "person")
