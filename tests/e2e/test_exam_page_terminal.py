@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 
 import pytest
+
+from proctor.cli.main import main
 
 POLICY = """
 version = 1
@@ -78,3 +81,54 @@ def test_an_exam_prints_the_link_takes_a_milestone_and_closes_the_door(tmp_path,
     assert not [path for path in written if token.encode() in path.read_bytes()]
     with pytest.raises(urllib.error.URLError):
         post(port, token, "https://exam.example.edu")
+
+
+GAZE = """
+version = 1
+id = "answers"
+institution = "Test institution"
+exam = "Exam with answers"
+contact = "exams@example.org"
+stakes = "practice"
+[purposes.camera]
+alternative = "You sit the exam in a room with a person."
+[detectors.gaze]
+[rules."gaze.away_before_answer"]
+min_s = 0.0
+"""
+
+
+def test_a_recording_with_its_milestones_beside_it_is_replayed_shown_and_verified(
+    media, model, tmp_path, monkeypatch, capsys
+):
+    """The man looks aside from 5.65 to 10.29 s; the question came at 4 s, the answer at 9.9 s."""
+    model("face_landmarker")
+    monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
+    (tmp_path / "policy.toml").write_text(GAZE)
+    shutil.copy(media / "video" / "gaze" / "center_left_center.mp4", tmp_path / "exam.mp4")
+    sidecar = tmp_path / "exam.markers.jsonl"
+    replay = [
+        "replay", str(tmp_path / "exam.mp4"), "--policy", str(tmp_path / "policy.toml"),
+        "--consent", "all", "--quiet", "--json",
+    ]  # fmt: skip
+    sidecar.write_text('{"t": 4.0, "kind": "question.shown", "data": {"id": "q 1"}}\n')
+    assert main([*replay, "--case", str(tmp_path / "bad")]) == 2
+    error = capsys.readouterr().err
+    assert "exam.markers.jsonl, line 1: data.id must be" in error
+    assert not (tmp_path / "bad").exists()
+    sidecar.write_text(
+        '{"t": 4.0, "kind": "question.shown", "data": {"id": "q1"}}\n'
+        '{"t": 9.9, "kind": "answer.submitted", "data": {"id": "q1"}}\n'
+    )
+    case = tmp_path / "case"
+    assert main([*replay, "--case", str(case)]) == 0
+    flag, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    assert flag["kind"] == "gaze.away_before_answer"
+    assert flag["start"] == pytest.approx(5.65, abs=0.4)
+    assert flag["end"] == pytest.approx(9.9, abs=0.2)
+    # Between answers the time counts as measured.
+    assert summary["summary"]["not_measured_s"]["gaze.away_before_answer"] < 1.0
+    assert main(["case", "show", str(case)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the person looked away from the screen for" in shown
+    assert main(["case", "verify", str(case)]) == 0
