@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 
 from benchmarks.faces import clopper_pearson, context, frames
-from benchmarks.faces_altered import CHANGES
+from benchmarks.faces_altered import CHANGES, Change
 from benchmarks.vision_flags import ALTERATIONS, SUFFIXES, light, looped
 from detectors import gaze, lighting, speech
 from models import registry
@@ -41,6 +41,7 @@ from proctor.types import AudioChunk, Flag, Frame, Marker, Observation
 Item = Frame | AudioChunk | Marker
 RULES = dict(read("standard")[0].rules)
 RATE = 16_000
+ONLY: list[str] = []
 
 
 def play(plugin: Plugin, detector: Detector, items: Iterable[Item]) -> tuple[list[Flag], str]:
@@ -57,6 +58,11 @@ def play(plugin: Plugin, detector: Detector, items: Iterable[Item]) -> tuple[lis
                 told = str(each.data)
         t = max(t, item.end if isinstance(item, AudioChunk) else item.t)
     return closed + [e.flag for e in book.finish(t) if e.what == "closed"], told
+
+
+def versions() -> dict[str, Change]:
+    """The altered versions that were asked for; all of them by default."""
+    return {name: change for name, change in CHANGES.items() if not ONLY or name in ONLY}
 
 
 def of(count: int, total: int) -> str:
@@ -102,7 +108,7 @@ def gaze_benchmark(media: Path) -> None:
             {0: centre, 0.5: centre, 1: centre}, {0: 0.5, 0.5: 3.5, 1: 6.0}
         ),
     }
-    for (name, learned), (change, alter) in itertools.product(screens.items(), CHANGES.items()):
+    for (name, learned), (change, alter) in itertools.product(screens.items(), versions().items()):
         flagged = []
         told = ""
         for clip in (left, right):
@@ -140,7 +146,7 @@ def turns_benchmark(media: Path) -> None:
         order = part + part[-2:0:-1]
         for i in range(round(seconds * 10)):
             shown.append(Frame(len(shown) / 10, len(shown), order[i % len(order)].image))
-    for change, alter in CHANGES.items():
+    for change, alter in versions().items():
         detector = gaze.Gaze(gaze.Settings(), context())
         altered = [
             replace(f, image=np.ascontiguousarray(alter(f.image)).astype(np.uint8)) for f in shown
@@ -152,7 +158,7 @@ def turns_benchmark(media: Path) -> None:
 
 
 HONEST = (
-    "portrait/d0.mp4", "portrait/d9.mp4", "portrait/d18.mp4", "portrait/s18.mp4",
+    "portrait/d9.mp4", "portrait/d18.mp4", "portrait/s18.mp4",
     "gaze/center_focus.mp4", "talking_grid/bbaf2n.mpg", "talking_grid/lbbc2a.mpg",
     "talking_grid/lwbsza.mpg", "talking_grid/sbwe5n.mpg", "asl/again.mkv", "asl/walk.mkv",
     "asl/night.mkv",
@@ -164,7 +170,7 @@ def answers_benchmark(media: Path) -> None:
 
     def run(clip: str, marks: list[Marker], seconds: float) -> None:
         bare = list(frames(media / "video" / clip, seconds))
-        for change, alter in CHANGES.items():
+        for change, alter in versions().items():
             detector = gaze.Gaze(gaze.Settings(), context())
             shown: list[Item] = [
                 replace(f, image=np.ascontiguousarray(alter(f.image)).astype(np.uint8))
@@ -174,7 +180,7 @@ def answers_benchmark(media: Path) -> None:
             flags, _ = play(gaze.PLUGIN, detector, sorted([*marks, *shown], key=lambda i: i.t))
             detector.close()
             whys = [f.why for f in flags if f.kind == "gaze.away_before_answer"]
-            act = "aside" if "_center" in clip else "honest"
+            act = "honest" if clip in HONEST else "darting" if "d0" in clip else "aside"
             counts[f"{act} {'as it is' if change == 'as it is' else 'altered'} all"] += 1
             counts[f"{act} {'as it is' if change == 'as it is' else 'altered'} flagged"] += bool(
                 whys
@@ -187,9 +193,12 @@ def answers_benchmark(media: Path) -> None:
 
     for clip in ("gaze/center_left_center.mp4", "gaze/center_right_center.mp4"):
         run(clip, [Marker(4.0, "question.shown", {"id": "q"}), *marks(9.9)[1:]], 15.0)
+    # Labelled away: eyes to one side and the other for 2.2 of every 3.1 s, again and again.
+    run("portrait/d0.mp4", marks(6.0, 9.0, 16.0), 17.0)
     for clip in HONEST:
         run(clip, marks(6.0, 9.0, 16.0), 17.0)
-    for act in ("aside as it is", "aside altered", "honest as it is", "honest altered"):
+    acts = ("aside", "darting", "honest")
+    for act in (f"{act} {how}" for act in acts for how in ("as it is", "altered")):
         print(f"{act}: flagged {of(counts[f'{act} flagged'], counts[f'{act} all'])}")
 
 
@@ -333,7 +342,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("media", type=Path)
     parser.add_argument("what", choices=("gaze", "turns", "answers", "light", "voice"))
+    parser.add_argument("--only", action="append", choices=list(CHANGES), help="altered versions")
     chosen = parser.parse_args()
+    ONLY.extend(chosen.only or [])
     cv2.setNumThreads(1)
     {
         "gaze": gaze_benchmark,
