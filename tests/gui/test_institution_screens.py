@@ -84,7 +84,10 @@ def _share(picture: QImage, colour: QColor) -> float:
 def test_the_finder_finds_what_is_cut(dressed: QApplication, clipped: Clipped) -> None:
     window = QWidget()
     column = QVBoxLayout(window)
-    label, knob = QLabel("A text that is much too long for this place"), QPushButton("Much too long")
+    label, knob = (
+        QLabel("A text that is much too long for this place"),
+        QPushButton("Much too long"),
+    )
     label.setFixedWidth(60)
     knob.setFixedWidth(30)
     wrapped = QLabel("A text of several lines that has room for only one of them")
@@ -107,8 +110,12 @@ def test_the_other_way_round(
         # speak() laid it out for English; as in a language that is read from the right, then:
         dressed.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
         screens_tool.settle(window.desk)
-        assert window.sections.mapTo(window, window.sections.rect().topLeft()).x() > window.width() / 2
-        assert window.buttons["save"].mapTo(window, window.rect().topLeft()).x() < window.width() / 2
+        assert (
+            window.sections.mapTo(window, window.sections.rect().topLeft()).x() > window.width() / 2
+        )
+        assert (
+            window.buttons["save"].mapTo(window, window.rect().topLeft()).x() < window.width() / 2
+        )
         for _, widget in screens_tool.screens(window):
             assert clipped(widget) == []
     finally:

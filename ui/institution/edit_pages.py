@@ -128,14 +128,6 @@ class NamedPage(EditPage):
         t = desk.t
         super().__init__(desk, t.say(table.title), t.say(table.about), wide=True)
         self.table = table
-        self.names = QListWidget()
-        self.names.setWordWrap(True)
-        name_it(self.names, t.say(table.title), t.say(table.about))
-        width = self.names.fontMetrics().averageCharWidth() * NAMES_WIDTH + theme.HUGE
-        self.names.setFixedWidth(width)
-        self.names.setMinimumHeight(self.names.fontMetrics().lineSpacing() * 12)
-        self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.names.currentItemChanged.connect(self._chosen)
         self.add = button(t.say("Add"), about=t.say("Add another entry to this list."))
         menu = QMenu(self.add)
         menu.aboutToShow.connect(lambda: self._fill(menu))
@@ -144,6 +136,14 @@ class NamedPage(EditPage):
             t.say("Remove"), about=t.say("Take the chosen entry out of the policy.")
         )
         self.remove.clicked.connect(self._remove)
+        self.names = QListWidget()
+        self.names.setWordWrap(True)
+        name_it(self.names, t.say(table.title), t.say(table.about))
+        width = self.names.fontMetrics().averageCharWidth() * NAMES_WIDTH + theme.HUGE
+        self.names.setFixedWidth(width)
+        self.names.setMinimumHeight(self.names.fontMetrics().lineSpacing() * 12)
+        self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.names.currentItemChanged.connect(self._chosen)
         self.card = Card()
         self.heading = Words("", "heading")
         self.note = Note()
@@ -154,11 +154,11 @@ class NamedPage(EditPage):
         self._wanted = ""
         left = QVBoxLayout()
         left.setSpacing(theme.SMALL)
-        left.addWidget(self.names, 1)
         buttons = QHBoxLayout()
         buttons.addWidget(self.add)
         buttons.addWidget(self.remove)
         left.addLayout(buttons)
+        left.addWidget(self.names, 1)
         across = QHBoxLayout()
         across.setSpacing(theme.LARGE)
         across.addLayout(left)

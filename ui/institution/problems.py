@@ -89,6 +89,9 @@ TOGETHER: tuple[tuple[str, str, Path], ...] = (
     (r"escrow.recipient is among the recipients",
      mark("The spare key is among those who can open clips, so it would be no spare."),
      ("escrow", "recipient")),
+    (r"rules\..* cannot be:",
+     mark("One of the rules is about the camera itself, not about a person, and is never a flag; "
+          "remove it."), ("rules",)),
     (r"holds the character U\+",
      mark("There is a character in it that cannot be seen; write the text anew."), ()),
     (r"must be a text, a number, true or false",

@@ -128,8 +128,7 @@ class Window(QMainWindow):
             menu = self.menuBar().addMenu(title)
             for name, text, keys, act in entries:
                 made = QAction(text, self)
-                shortcut = keys if isinstance(keys, str | QKeySequence.StandardKey) else ""
-                made.setShortcut(QKeySequence(shortcut))
+                made.setShortcuts(_shortcuts(keys))
                 made.triggered.connect(lambda _=False, act=act: act())
                 menu.addAction(made)
                 self.action[name] = made
@@ -545,3 +544,11 @@ def tables_in_order() -> list[str]:
         *(name for name in ORDER if name in known),
         *(name for name in known if name not in ORDER),
     ]
+
+
+def _shortcuts(keys: object) -> list[QKeySequence]:
+    """Every key of the system for an action, or the one that is written."""
+    if isinstance(keys, QKeySequence.StandardKey):
+        # Some systems have none for leaving a program.
+        return QKeySequence.keyBindings(keys) or [QKeySequence("Ctrl+Q")]
+    return [QKeySequence(str(keys))]
