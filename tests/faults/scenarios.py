@@ -369,6 +369,7 @@ class Open(_Finished):
 
     def work(self, at: Path) -> int:
         use(at)
+        dumps.forbid()
         try:
             reader = access.local_reader("Ada")
             data = opening.opened(
