@@ -42,8 +42,9 @@ BEGAN, OPENED, SHOWN, EXPORTED, HELD, GONE = (
     "access.erased",
 )
 LOCK_S = 10.0
-# No case is looked at so often; a longer log is a broken program or an attack on the reader.
-MAX_LOG = 20_000_000
+# No case is looked at so often; a longer log, or so many, is a broken program or an attack on the reader.
+MAX_LOG = 4_000_000
+MAX_LOGS = 100
 MAX_NAME = 100
 _NAME_LENGTH = 16
 
@@ -220,11 +221,17 @@ def _sign(log: Journal, folder: Path, attempt: str, reader: Reader, name: str) -
 
 
 def logs(folder: Path) -> list[Path]:
-    """The access logs of the case in ``folder``, by name; a file that is none is left out."""
+    """The access logs of the case in ``folder``, by name; a file that is none is left out.
+
+    Raises :class:`InputError` where there are more than a case can have.
+    """
     below = folder / layout.ACCESS
     if below.is_symlink() or not below.is_dir():
         return []
-    return sorted(p for p in below.iterdir() if layout.ACCESS_LOG.fullmatch(p.name))
+    found = sorted(p for p in below.iterdir() if layout.ACCESS_LOG.fullmatch(p.name))
+    if len(found) > MAX_LOGS:
+        raise InputError(f"{below} holds more than {MAX_LOGS} access logs; no case does.")
+    return found
 
 
 def read(folder: Path) -> list[Entry]:

@@ -50,6 +50,8 @@ def check_logs(folder: Path, files: Collection[str], attempt: str, case: Tree) -
     begin = f"{layout.ACCESS}/"
     found = sorted(n.removeprefix(begin) for n in files if n.startswith(begin))
     names = {name.partition(".")[0] for name in found if name != layout.LOCK}
+    if len(names) > access.MAX_LOGS:
+        wrong, names = [f"there are more than {access.MAX_LOGS}"], set()
     for name in sorted(names):
         try:
             log = _check(folder / layout.ACCESS, name, attempt, case)
@@ -73,7 +75,10 @@ class _Log:
 
 
 def _check(folder: Path, name: str, attempt: str, case: Tree) -> _Log:
-    stored = journal.load(folder / f"{name}{layout.LOG_SUFFIX}")
+    path = folder / f"{name}{layout.LOG_SUFFIX}"
+    if path.stat(follow_symlinks=False).st_size > access.MAX_LOG:
+        raise NoteError("it is too large to be an access log")
+    stored = journal.load(path)
     records = stored.records()
     if stored.torn or not records or records[0].type != access.BEGAN:
         raise NoteError("it does not begin as an access log does, or ends in half a record")

@@ -8,14 +8,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from policies import load, sign
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, InputError, MissingError
 from proctor.evidence import access, keys, layout, verify_case, view
+from proctor.evidence.case import Case
+from proctor.evidence.export import export
 from proctor.evidence.opening import opened
 from proctor.evidence.seal import NoKeyError
 from proctor.evidence.verify import verify
@@ -274,3 +280,82 @@ def test_a_page_without_pictures_is_nobodys_look(finished_case: Path, tmp_path: 
     words = ["case", "show", str(finished_case), "--html", str(tmp_path / "page.html")]
     assert main(words) == 0
     assert access.logs(finished_case) == []
+
+
+# A hostile log.
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A case with a log, for many small changes."""
+    folder = tmp_path_factory.mktemp("looked at")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROCTOR_HOME", str(folder / "home"))
+        raw = load.read("standard")[1]
+        case = Case.create(
+            folder / "case",
+            policy_envelope=sign.envelope(raw, sign.PAYLOAD_TYPE, [keys.local_signing_key()]),
+            consent={
+                "policy": {"id": "standard", "version": 1, "sha256": sha256(raw).hexdigest()},
+                "granted": {"camera": True},
+                "recipients": [],
+            },
+            wall=lambda t: NOW,
+        )
+        case.close()
+        for number in range(3):
+            facts = {"flags": [f"f-{number}"], "key": "age1"}
+            access.note(view.read(folder / "case"), reader(), access.OPENED, facts, now=NOW)
+    return folder / "case"
+
+
+_CHANGES = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 6), st.binary(max_size=6)), min_size=1, max_size=3
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_CHANGES, st.sampled_from([".jsonl", ".note"]))
+def test_no_changed_byte_is_believed_and_none_stops_the_verifier(
+    looked_at: Path, changes: list[tuple[float, int, bytes]], suffix: str
+) -> None:
+    path = log_of(looked_at).with_suffix(suffix)
+    true = path.read_bytes()
+    changed = true
+    for where, length, new in changes:
+        at = round(where * len(changed))
+        changed = changed[:at] + new + changed[at + length :]
+    path.write_bytes(changed)
+    try:
+        (check,) = (c for c in verify(looked_at) if c.code == "access")
+        told = verify_case.check_access(_read_by_the_other(looked_at)) if check.ok else ""
+        assert check.ok == (changed == true) or suffix == ".note", check.detail
+        if check.ok:
+            assert "Dr Ada Stone" in told
+    finally:
+        path.write_bytes(true)
+
+
+def _read_by_the_other(folder: Path) -> verify_case.Case:
+    case = verify_case.Case(folder, None)
+    verify_case.check_journal(case)
+    return case
+
+
+def test_more_logs_than_a_case_can_have_are_not_read(finished_case: Path) -> None:
+    below = finished_case / layout.ACCESS
+    below.mkdir()
+    for number in range(access.MAX_LOGS + 1):
+        (below / f"{number:016x}.jsonl").write_bytes(b"")
+    assert "more than 100" in failed(finished_case)["access"]
+    with pytest.raises(InputError, match="more than 100 access logs"):
+        access.read(finished_case)
+    with pytest.raises(InputError, match="more than 100 access logs"):
+        export(finished_case, finished_case.parent / "out.zip", reader=reader())
+
+
+def test_a_log_too_large_to_be_one_is_not_read(finished_case: Path) -> None:
+    look(finished_case, reader())
+    with log_of(finished_case).open("ab") as file:
+        file.truncate(access.MAX_LOG + 1)
+    assert "too large" in failed(finished_case)["access"]
