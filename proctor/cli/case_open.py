@@ -117,7 +117,7 @@ def _spare(case: CaseView, path: Path, identities: list[x25519.Identity]) -> x25
 
 
 def _write(path: Path, data: bytes) -> None:
-    from proctor.evidence.disk import said_plainly, write_secret
+    from proctor.evidence.disk import said_plainly, write_in_place
 
     with said_plainly(f"the clip {path}"):
-        write_secret(path, data)
+        write_in_place(path, data)

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,26 +131,68 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def write_new(path: Path, data: bytes) -> None:
     """Like :func:`write_whole`, for a file that must not be there yet (:class:`FileExistsError`)."""
-    # The name is taken first, so that two programs cannot both believe it is theirs.
-    path.open("xb").close()
-    try:
-        write_whole(path, data)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    _put_new(path, data, 0o666)
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Create ``path`` readable by its owner alone; raises :class:`FileExistsError` where it exists."""
+    """:func:`write_new` for what its owner alone may read; makes the folder, too.
+
+    A program that is killed leaves the whole secret or none, and can make another then.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(
-        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
-    )
+    _put_new(path, data, 0o600)
+
+
+def write_in_place(path: Path, data: bytes) -> None:
+    """Create ``path`` for its owner alone and fill it: for what may lie under no other name, not even
+    for a moment. Raises :class:`FileExistsError` where it exists.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _fill_new(path, data, 0o600)
+    sync_folder(path.parent)
+
+
+def _put_new(path: Path, data: bytes, mode: int) -> None:
+    if path.is_symlink() or path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    # A name of this process alone; what a killed one left under its own is in nobody's way.
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
+    part.unlink(missing_ok=True)
+    try:
+        _fill_new(part, data, mode)
+        _name_new(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _fill_new(path: Path, data: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         sync_file(descriptor)
-    sync_folder(path.parent)
+
+
+def _name_new(part: Path, path: Path) -> None:
+    """Give ``part`` its true name in one step, unless another program has given it meanwhile."""
+    if sys.platform == "win32":
+        part.rename(path)  # refuses a name that is taken
+        return
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Some memory cards and network folders know no second name for a file. There, two programs
+        # that make the same new file in the same moment are not told apart.
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        part.replace(path)
+
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

@@ -37,7 +37,7 @@ from proctor.evidence import (
     verify_case,
 )
 from proctor.evidence.case import Case
-from proctor.evidence.disk import said_plainly, write_secret
+from proctor.evidence.disk import said_plainly, write_in_place
 from proctor.evidence.seal import seal, unseal
 from proctor.evidence.verify import verify
 from proctor.types import Clip
@@ -381,7 +381,7 @@ class Open(_Finished):
                 written=True,
             )
             with said_plainly(f"the clip {at / 'opened.mp4'}"):
-                write_secret(at / "opened.mp4", data)
+                write_in_place(at / "opened.mp4", data)
         except ProctorError as error:
             print(f"proctor: {error}", file=sys.stderr)
             return error.exit_code

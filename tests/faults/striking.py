@@ -22,15 +22,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# What strace counts together: one kind of change to a disk.
-CALLS = {
-    "fsync": "fsync,fdatasync",
-    "rename": "rename,renameat,renameat2",
-    "write": "write,writev,pwrite64",
-    "unlink": "unlink,unlinkat,rmdir",
-    "create": "openat",
-    "truncate": "ftruncate,truncate",
-}
+# Calls that change a disk; of openat only those that open for writing.
+CALLS = (
+    "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat", "write", "writev",
+    "pwrite64", "unlink", "unlinkat", "rmdir", "openat", "ftruncate", "truncate",
+)  # fmt: skip
 KILL, CRASH, EIO, ENOSPC = "KILL", "SEGV", "EIO", "ENOSPC"
 FAULTS = (KILL, CRASH, EIO, ENOSPC)
 SIGNALS = (KILL, CRASH)
@@ -66,33 +62,33 @@ def strace_works() -> str:
 
 
 def moments(work: Work, log: Path) -> dict[str, list[int]]:
-    """At which calls of each kind ``work`` changes a disk (counted from 1), in an undisturbed run."""
-    names = ",".join(CALLS.values())
-    ended = _traced(work, log, ["-e", f"trace={names}"])
+    """At which of its calls of each name ``work`` changes a disk (from 1), in an undisturbed run."""
+    ended = _traced(work, log, ["-e", f"trace={','.join(CALLS)}"])
     if ended.code != 0:
         raise RuntimeError(f"the undisturbed run failed ({ended.code}): {ended.said}")
-    kinds = {name: kind for kind, names in CALLS.items() for name in names.split(",")}
     seen: dict[tuple[str, str], int] = {}
-    found: dict[str, set[int]] = {kind: set() for kind in CALLS}
+    found: dict[str, set[int]] = {}
     for line in log.read_text("utf-8", "replace").splitlines():
         match = re.match(r"(\d+)\s+(\w+)\(", line)
         if match is None:
             continue
-        # strace counts the calls of each thread, and of each name, for themselves.
-        thread, name = match.groups()
-        number = seen[thread, name] = seen.get((thread, name), 0) + 1
-        if name != "openat" or _CHANGING.search(line):
-            found[kinds[name]].add(number)
-    return {kind: sorted(numbers) for kind, numbers in found.items()}
+        # strace counts the calls of each thread for themselves.
+        number = seen[match.groups()] = seen.get(match.groups(), 0) + 1
+        if changes_disk(line):
+            found.setdefault(match[2], set()).add(number)
+    return {name: sorted(found[name]) for name in CALLS if name in found}
 
 
-def strike(work: Work, log: Path, kind: str, number: int, fault: str) -> Ended:
-    """Run ``work`` and let ``fault`` come at its ``number``-th call of a kind."""
-    names = CALLS[kind]
+def changes_disk(call: str) -> bool:
+    """Whether a line of strace shows a call that changes a disk."""
+    return "openat(" not in call or _CHANGING.search(call) is not None
+
+
+def strike(work: Work, log: Path, name: str, number: int, fault: str) -> Ended:
+    """Run ``work`` and let ``fault`` come at its ``number``-th call of ``name``."""
     what = f"signal={fault}" if fault in SIGNALS else f"error={fault}"
-    ended = _traced(
-        work, log, ["-e", f"trace={names}", "-e", f"inject={names}:{what}:when={number}"]
-    )
+    inject = f"inject={name}:{what}:when={number}"
+    ended = _traced(work, log, ["-e", f"trace={name}", "-e", inject])
     lines = log.read_text("utf-8", "replace").splitlines()
     struck = [line for line in lines if "(INJECTED)" in line]
     if fault in SIGNALS and ended.code == -signal.Signals[f"SIG{fault}"]:
