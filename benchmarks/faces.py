@@ -16,7 +16,7 @@ import csv
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -200,11 +200,11 @@ def people(media: Path) -> None:
         rows = list(csv.DictReader(file))
     nets = context()
     finder = FaceFinder(nets.models["yunet"])
-    for gain in (1.0, 0.35, 0.15):
+    for light, changed in LIGHTS.items():
         counts: dict[tuple[str, str], list[int]] = {}
         for row in rows:
             image = cv2.imread(str(folder / row["file"]))
-            image = room(image, gain)
+            image = changed(image)
             mesh = FaceMesh(nets.models["face_landmarker"]).acquire()
             frame = Frame(0.0, 0, image)
             hits = (
@@ -228,7 +228,7 @@ def people(media: Path) -> None:
                     seen = counts.setdefault((group, name), [0, 0])
                     seen[0] += hit
                     seen[1] += 1
-        print(f"\nlight × {gain}")
+        print(f"\n{light}")
         for group in sorted({g for g, _ in counts}):
             parts = []
             for name in ("landmarker", "YuNet", "either"):
@@ -248,12 +248,36 @@ def room(image: np.ndarray, gain: float) -> np.ndarray:
     return np.clip(wide * gain + noise, 0, 255).astype(np.uint8)
 
 
+def back_light(image: np.ndarray) -> np.ndarray:
+    """The head, with a quarter of the light, before a window that fills the rest of the picture."""
+    side = 3 * max(image.shape[:2]) // 2
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
+    window = np.clip(8.0 * np.hypot(x / 1.1, y / 1.4) - 2.0, 0.0, 1.0)[..., None]
+    dark = room(image, 0.25).astype(np.float64)
+    glow = np.random.default_rng(1).normal(240.0, 4.0, dark.shape)
+    return np.clip(dark * (1.0 - window) + glow * window, 0, 255).astype(np.uint8)
+
+
+LIGHTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "normal light": lambda image: room(image, 1.0),
+    "light x 0.35": lambda image: room(image, 0.35),
+    "light x 0.15": lambda image: room(image, 0.15),
+    "back light": back_light,
+}
+
+
 def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """The exact binomial interval, by bisection on the binomial's tails."""
     tail = (1 - level) / 2
 
     def at_least(k: int, p: float) -> float:
-        return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1))
+        # By logarithms: the numbers of ways are too large for a float from n = 1030 on.
+        ways = [
+            math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
+            for i in range(k, n + 1)
+        ]
+        lost, won = math.log1p(-p), math.log(p)
+        return sum(math.exp(w + i * won + (n - i) * lost) for i, w in enumerate(ways, k))
 
     def solve(k: int, wanted: float) -> float:
         low, high = 0.0, 1.0

@@ -72,8 +72,8 @@ class Identity:
         self._finder = FaceFinder(context.models["yunet"])
         self._numbers = FaceNumbers(context.models["face_reid"])
         self._template: Floats | None = None
-        self._enrolling: deque[Floats] = deque(maxlen=ENROL)
-        self._recent: deque[tuple[float, Floats]] = deque(maxlen=WINDOW)
+        self._enrolling: deque[Floats] = deque()
+        self._recent: deque[tuple[float, Floats]] = deque()
 
     def reset(self) -> None:
         """Forget recent looks. The template stays: a gap is no reason to trust somebody new."""
@@ -121,6 +121,8 @@ class Identity:
         """One more look for the template; returns how far it is."""
         if abs(view.yaw) > ENROL_YAW:
             return f"learning the face: turned {abs(view.yaw):.0f}° to the side"
+        if len(self._enrolling) == ENROL:
+            self._enrolling.popleft().fill(0.0)
         self._enrolling.append(self._numbers.of(cut))
         looks = list(self._enrolling)
         if len(looks) < ENROL:
@@ -136,6 +138,8 @@ class Identity:
     def _compare(self, sample: Frame, view: FaceView, cut: Cut, template: Floats) -> Observation:
         if self._recent and not 0.0 <= sample.t - self._recent[-1][0] <= FORGET_S:
             self._forget_recent()
+        if len(self._recent) == WINDOW:
+            self._recent.popleft()[1].fill(0.0)
         self._recent.append((sample.t, self._numbers.of(cut)))
         if len(self._recent) < FEWEST:
             return self._unknown(sample, view, "one look is not enough")
