@@ -58,7 +58,7 @@ def check_logs(folder: Path, files: Collection[str], attempt: str, case: Tree) -
         except (NoteError, JournalError, OSError, ValueError, binascii.Error) as error:
             wrong.append(f"{name}: {str(error)[:200].rstrip('.')}")
             continue
-        keepers.append(f"{log.who} (key {log.key})")
+        keepers.append(f"the machine with key {log.key} for {log.who}")
         records += log.records
         unsigned += log.unsigned
         held.update(log.held)
@@ -116,7 +116,9 @@ def _check(folder: Path, name: str, attempt: str, case: Tree) -> _Log:
         if record.type == access.HELD
     }
     key = base64.b64encode(public).decode("ascii")
-    return _Log(text(first.get("by"), 100), key, signed.size, tree.size - signed.size, held)
+    names = dict.fromkeys(text(record.data.get("by"), access.MAX_NAME) for record in records)
+    who = ", ".join(list(names)[:5]) + (" and others" if len(names) > 5 else "")
+    return _Log(who, key, signed.size, tree.size - signed.size, held)
 
 
 @dataclass(frozen=True, slots=True)

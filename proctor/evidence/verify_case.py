@@ -386,7 +386,7 @@ def check_access(case: Case) -> str:
         own = [hashlib.sha256(b"\x00" + line).digest() for line in lines[:-1]]
         if lines[-1] or len(own) > signed + 1 or signed > len(own) or root_of(own[:signed]) != top:
             raise No(f"{path.name} is not what its key signed.")
-        keepers.append(f"{str(first.get('by'))[:60]!r} with key {first['public_key']}")
+        keepers.append(f"the machine with key {first['public_key']}")
     if not keepers:
         return "There is no such log: nobody opened anything, or it was taken out."
     return (

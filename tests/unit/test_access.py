@@ -59,7 +59,8 @@ def test_an_opening_is_on_record_with_who_what_and_why(
     assert second.flags == (TWO,)
     assert failed(finished_case) == {}
     (told,) = (c.detail for c in verify(finished_case) if c.code == "access")
-    assert "3 signed records, kept by Dr Ada Stone" in told
+    assert "3 signed records, kept by the machine with key " in told
+    assert " for Dr Ada Stone." in told
 
 
 def test_nothing_is_handed_out_when_it_cannot_be_recorded(
@@ -331,7 +332,7 @@ def test_no_changed_byte_is_believed_and_none_stops_the_verifier(
         told = verify_case.check_access(_read_by_the_other(looked_at)) if check.ok else ""
         assert check.ok == (changed == true) or suffix == ".note", check.detail
         if check.ok:
-            assert "Dr Ada Stone" in told
+            assert "the machine with key" in told
     finally:
         path.write_bytes(true)
 

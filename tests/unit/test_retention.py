@@ -137,6 +137,7 @@ _holds = st.builds(
     window=st.integers(1, 90),
     days=st.fixed_dictionaries({name: st.integers(1, 400) for name in CLASSES}),
     backups=st.dictionaries(st.integers(0, 200), st.integers(0, 7), max_size=6),
+    taken_back=st.dictionaries(st.sampled_from(CLASSES), _moments, max_size=2),
     step=st.integers(1, 30),
 )
 def test_T2_over_years_nothing_goes_early_stays_late_or_comes_back(
@@ -146,6 +147,7 @@ def test_T2_over_years_nothing_goes_early_stays_late_or_comes_back(
     window: int,
     days: dict[str, int],
     backups: dict[int, int],
+    taken_back: dict[Class, datetime],
     step: int,
 ) -> None:
     policy = policy_of(window, **days)
@@ -161,7 +163,8 @@ def test_T2_over_years_nothing_goes_early_stays_late_or_comes_back(
             if back.name in gone:
                 there[back.name] = back
                 returned.add(back.name)
-        case = Kept(ATTEMPT, tuple(there.values()), read, tuple(live), frozenset(gone))
+        lost = frozenset(kind for kind, when in taken_back.items() if when <= now)
+        case = Kept(ATTEMPT, tuple(there.values()), read, tuple(live), frozenset(gone), lost)
         found = due([case], policy, now)
         assert len({one.item.name for one in found}) == len(found)
         for one in found:
@@ -176,16 +179,19 @@ def test_T2_over_years_nothing_goes_early_stays_late_or_comes_back(
             own = since(one.item) + days[kind] * DAY
             if kind == "clips" and name not in read:
                 own = min(own, since(one.item) + window * DAY)
+            if kind in lost:
+                own = since(one.item)
             with_journal = kind in retention.SEALED and any(o.item.kind == "journal" for o in found)
             assert now >= own or with_journal, "something went before its time"
         assert returned <= {one.item.name for one in found}, "a backup brought something back"
         for one in found:
             there.pop(one.item.name)
             gone[one.item.name] = now
-        after = Kept(ATTEMPT, tuple(there.values()), read, tuple(live), frozenset(gone))
+        after = Kept(ATTEMPT, tuple(there.values()), read, tuple(live), frozenset(gone), lost)
         assert due([after], policy, now) == [], "one pass was not enough"
         for item in there.values():
             overdue = now >= since(item) + days[item.kind] * DAY
+            overdue = overdue or (item.kind in lost and now >= since(item))
             assert not overdue or live, "something stayed after its time without a hold"
     assert not there, "after six years everything must be gone"
 
