@@ -35,6 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. A user's mistake never ends in a traceback."""
     dumps.forbid()
+    if getattr(sys, "frozen", False):
+        # In a packed program the process that opens clips begins here, too.
+        import multiprocessing
+
+        multiprocessing.freeze_support()
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:
