@@ -44,8 +44,7 @@ BACKGROUND = round(10.0 / WINDOW_S)
 # student's own voice may well come from another room.
 FAINT_DB = 20.0
 
-CALIBRATION = "voice"
-LEARNT = "own voice"
+CALIBRATION = "own_voice"
 
 
 class Settings(BaseSettings):
@@ -56,7 +55,7 @@ class SpeakerDetector:
     """``update`` takes 16 kHz mono chunks and answers ``speech.other_voice`` about twice a second.
 
     The student's voice is learnt from the first eight seconds of clear speech, or, where the exam
-    asks them to read aloud, between ``calibration.begin`` and ``calibration.end`` of ``voice``. Then
+    asks them to read aloud, between ``calibration.begin`` and ``calibration.end`` of ``own_voice``. Then
     each two seconds of speech are compared: 0.0 where nobody speaks or the student does, 0.5 to 1
     where somebody else does, *unknown* where it cannot be told. Dated to the middle of the piece.
     """
@@ -92,7 +91,7 @@ class SpeakerDetector:
         return answers
 
     def mark(self, marker: Marker) -> Sequence[Said]:
-        """A calibration of ``voice`` begins (learn anew, from what is read aloud) or ends."""
+        """A calibration of ``own_voice`` begins (learn anew, from what is read aloud) or ends."""
         if marker.data.get("what") != CALIBRATION:
             return []
         if marker.kind == "calibration.begin":
@@ -115,7 +114,7 @@ class SpeakerDetector:
                 f"Your voice could not be learnt: {2 * ENROL_PIECES} s of clear speech are needed, "
                 f"and {why}. It will be learnt from what you say first."
             )
-        return Marker(t, CALIBRATED, {"what": LEARNT, "done": done, "sentence": sentence})
+        return Marker(t, CALIBRATED, {"what": CALIBRATION, "done": done, "sentence": sentence})
 
     def _answer(self) -> Observation:
         last = self._piece[-1]

@@ -32,7 +32,8 @@ OF_THE_PAGE = (QUESTION, ANSWER)
 CALIBRATION_BEGIN = "calibration.begin"
 CALIBRATION_POINT = "calibration.point"
 CALIBRATION_END = "calibration.end"
-CALIBRATED_SENSES = ("gaze", "light", "voice")
+# "voice" is the sound of the room without one; "own_voice" that of the student, reading aloud.
+CALIBRATED_SENSES = ("gaze", "light", "voice", "own_voice")
 KINDS = (*OF_THE_PAGE, CALIBRATION_BEGIN, CALIBRATION_POINT, CALIBRATION_END)
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")

@@ -80,7 +80,7 @@ def _markers() -> Iterator[Marker]:
         for kind in ("question.shown", "answer.submitted", "answer.submitted"):
             yield Marker(61.0, kind, data)
     # An end before a beginning, points outside a calibration, senses that are not there.
-    for what in ("gaze", "light", "voice", "smell", None):
+    for what in ("gaze", "light", "voice", "own_voice", "smell", None):
         yield Marker(62.0, "calibration.end", {"what": what})
         yield Marker(62.0, "calibration.point", begun)
         yield Marker(62.0, "calibration.begin", {"what": what})

@@ -21,9 +21,21 @@ if TYPE_CHECKING:
     from proctor.session.session import Session
 
 # Which plug-in learns what.
-LEARNERS: Mapping[str, str] = {"gaze": "gaze", "lighting": "light", "speech": "voice"}
+LEARNERS: Mapping[str, str] = {
+    "gaze": "gaze",
+    "lighting": "light",
+    "speech": "voice",
+    "speaker": "own_voice",
+}
 QUIET_S = 5.0
 POINT_S = 1.6
+# Eight seconds of clear speech are needed, and who reads aloud pauses for breath.
+READ_S = 12.0
+READ = (
+    "Read this aloud, or say anything else for {seconds:g} seconds: This is my own voice. I am sitting in "
+    "my room, and I may take a break when I need one. The tea is warm, the window is closed, and the "
+    "clock on the wall is five minutes slow."
+)
 # Detectors answer with the next sample; a slow machine takes a second for it.
 ANSWER_S = 3.0
 # The first picture comes this long after a camera was opened, at most (Windows takes ten seconds).
@@ -89,7 +101,8 @@ class Calibration:
     def seconds(self) -> float:
         """How long all steps take."""
         points = len(AROUND) * (self._lead_s + self._point_s) if "gaze" in self.senses else 0.0
-        return self._quiet_s + points if self.senses else 0.0
+        reading = READ_S if "own_voice" in self.senses else 0.0
+        return self._quiet_s + points + reading if self.senses else 0.0
 
     def steps(self) -> Generator[Step, None, None]:
         """Do each step for its seconds, then ask for the next. Closing it early skips the rest.
@@ -112,10 +125,12 @@ class Calibration:
                 f"{where} as you will in the exam, and be quiet for {self._quiet_s:g} seconds.",
                 self._quiet_s, MIDDLE if eyes else None, 1, count,
             )  # fmt: skip
-            for sense in [sense for sense in self._open if sense != "gaze"]:
+            for sense in [s for s in self._open if s not in ("gaze", "own_voice")]:
                 self._end(sense)
             if eyes:
                 yield from self._around(count)
+            if "own_voice" in self.senses:
+                yield Step(READ.format(seconds=READ_S), READ_S, None, count, count)
         finally:
             # Skipped: what was begun ends, unless the exam has ended and nobody is left to be told.
             with suppress(InputError):
@@ -157,7 +172,12 @@ class Calibration:
         self._session.mark(kind, data)
 
 
-NAMES: Mapping[str, str] = {"gaze": "screen", "light": "light", "voice": "room's sound"}
+NAMES: Mapping[str, str] = {
+    "gaze": "screen",
+    "light": "light",
+    "voice": "room's sound",
+    "own_voice": "own voice",
+}
 
 
 def forgotten(records: Iterable[Mapping[str, Any]]) -> list[str]:
