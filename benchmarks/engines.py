@@ -60,6 +60,7 @@ BOOKLESS = (
 FALSE_SHARE = 0.03
 CALIBRATION = 96
 SEED = 20261122
+RESAMPLED = 200
 
 Scores = npt.NDArray[np.float32]
 
@@ -220,6 +221,26 @@ def told(scores: Scores, sets: npt.NDArray[np.str_]) -> list[str]:
     return columns
 
 
+def recall(scores: Scores, chosen: dict[str, npt.NDArray[np.intp]]) -> float:
+    """Mean share of the phone sets at the lowest score that FALSE_SHARE of the clean sets reach."""
+    steps = np.linspace(0.02, 1, 491)[:, None]
+    false = np.mean([(scores[chosen[name], 0] >= steps).mean(axis=1) for name in CLEAN], axis=0)
+    limit = steps[int(np.argmax(false <= FALSE_SHARE)), 0]
+    return float(np.mean([(scores[chosen[name], 0] >= limit).mean() for name in PHONES]))
+
+
+def compare(plain: dict[str, Scores], sets: npt.NDArray[np.str_]) -> None:
+    """The phones of each size minus the first's, with pictures resampled within their sets."""
+    rng = np.random.default_rng(SEED)
+    places = {str(name): np.flatnonzero(sets == name) for name in dict.fromkeys(sets)}
+    drawn = [{n: rng.choice(at, len(at)) for n, at in places.items()} for _ in range(RESAMPLED)]
+    found = {size: np.array([recall(s, one) for one in drawn]) for size, s in plain.items()}
+    first = next(iter(found.values()))
+    for size, shares in list(found.items())[1:]:
+        low, high = np.quantile(shares - first, (0.025, 0.975))
+        print(f"{size}: phones {np.mean(shares - first):+.2f} [{low:+.2f}, {high:+.2f}]")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -248,6 +269,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         reference: tuple[ort.InferenceSession, Scores] | None = None
+        by_size: dict[str, Scores] = {}
         for height, width in SIZES:
             blobs = place / "pictures.npy"
             stack = np.lib.format.open_memmap(
@@ -279,6 +301,8 @@ def main() -> None:
                     scores, cost = run(session(variant.file), stack, rows)
                 else:
                     scores, cost = in_openvino(args.openvino, variant, blobs, rows)
+                if variant.engine == "onnxruntime":
+                    by_size.setdefault(size, scores)
                 ms = float(np.median(cost))
                 columns = [f"{ms:.1f}", f"{ms / base:.2f}", *told(scores, sets)]
                 print(
@@ -288,6 +312,8 @@ def main() -> None:
                 if args.keep:
                     file = f"{variant.name} {variant.engine}".replace(" ", "-") + ".npz"
                     np.savez(args.keep / file, scores=scores, sets=sets)
+    print()
+    compare(by_size, sets)
 
 
 def in_openvino(
