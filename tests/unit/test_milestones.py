@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from policies.consent import Grant
 from proctor.capture import milestones
@@ -286,3 +288,41 @@ def test_what_comes_from_outside_is_copied_field_by_field():
     assert checked("calibration.point", point) == {"x": 0.0, "y": 1.1, "seconds": 2.0}
     with pytest.raises(InputError):
         checked("calibration.point", point | {"x": True})
+
+
+def _lines(values: list[object]) -> bytes:
+    return "\n".join(json.dumps(value) for value in values).encode("utf-8", "replace")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=12,
+)
+FIELDS = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("id", "what", "x", "y", "seconds"), JSON)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(milestones.KINDS) | JSON, FIELDS | JSON)
+def test_whatever_comes_from_outside_is_refused_in_words_or_small(kind, data):
+    try:
+        said = json.dumps(checked(kind, data))
+    except InputError as error:
+        said = str(error)
+    assert 0 < len(said) < 200
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300) | st.lists(JSON, max_size=3).map(_lines))
+def test_any_sidecar_is_read_or_refused_with_its_line(tmp_path_factory, data):
+    film = tmp_path_factory.getbasetemp() / "any.mp4"
+    milestones.sidecar(film).write_bytes(data)
+    found, refused = (), ", line 1"
+    try:
+        found = milestones.read(film, 60.0)
+    except InputError as error:
+        refused = str(error)
+    assert ", line " in refused
+    assert list(found) == sorted(found, key=lambda marker: marker.t)
