@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -22,6 +23,8 @@ from PySide6.QtWidgets import (
 
 # Rounding of scaled sizes.
 SLACK = 1
+# The smallest space above and below the text of a line (ui/style.qss).
+LEAST_PADDING = 4
 
 
 def clipped(window: QWidget) -> list[str]:
@@ -67,7 +70,9 @@ def _smaller(has: QSize, needs: QSize) -> bool:
 def _label(label: QLabel) -> Iterator[tuple[str, str]]:
     if label.wordWrap():
         flags = int(Qt.TextFlag.TextWordWrap)
-        needs = label.fontMetrics().boundingRect(QRect(0, 0, label.width(), 10_000), flags, label.text())
+        needs = label.fontMetrics().boundingRect(
+            QRect(0, 0, label.width(), 10_000), flags, label.text()
+        )
         if needs.height() > label.height() + SLACK or needs.width() > label.width() + SLACK:
             yield label.text(), f"has {label.size()}, needs {needs.size()}"
     elif _smaller(label.size(), label.sizeHint()):
@@ -77,7 +82,8 @@ def _label(label: QLabel) -> Iterator[tuple[str, str]]:
 def _widest(box: QComboBox) -> int:
     """The width of the text that a box makes room for."""
     return max(
-        (box.fontMetrics().horizontalAdvance(box.itemText(i)) for i in range(box.count())), default=0
+        (box.fontMetrics().horizontalAdvance(box.itemText(i)) for i in range(box.count())),
+        default=0,
     )
 
 
@@ -102,8 +108,14 @@ def _lines(view: QListWidget | QTableWidget) -> Iterator[tuple[str, str]]:
             continue
         index = view.indexFromItem(item)
         room = view.visualItemRect(item)
-        needs = _needed(view, item.text(), room.width() - _taken(view, item.icon().isNull()))
-        if needs.height() > room.height() + SLACK or needs.width() > room.width() + SLACK:
+        font = item.data(Qt.ItemDataRole.FontRole) or view.font()
+        needs = _needed(
+            QFontMetrics(font), item.text(), room.width() - _taken(view, item.icon().isNull())
+        )
+        if (
+            needs.height() > room.height() - 2 * LEAST_PADDING + SLACK
+            or needs.width() > room.width() + SLACK
+        ):
             yield item.text(), f"line {index.row()} has {room.size()}, needs {needs.size()}"
 
 
@@ -113,9 +125,9 @@ def _taken(view: QAbstractItemView, no_icon: bool) -> int:
     return padding if no_icon else padding + view.iconSize().width() + 6
 
 
-def _needed(view: QAbstractItemView, text: str, width: int) -> QRect:
+def _needed(metrics: QFontMetrics, text: str, width: int) -> QRect:
     flags = int(Qt.TextFlag.TextWordWrap)
-    return view.fontMetrics().boundingRect(QRect(0, 0, max(width, 1), 10_000), flags, text)
+    return metrics.boundingRect(QRect(0, 0, max(width, 1), 10_000), flags, text)
 
 
 def _inside(area: QAbstractScrollArea) -> Iterator[tuple[str, str]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from policies.texts import LANGUAGES
 from ui import app, theme
@@ -93,11 +93,19 @@ def test_the_finder_finds_what_is_cut(dressed: QApplication, clipped: Clipped) -
     wrapped = QLabel("A text of several lines that has room for only one of them")
     wrapped.setWordWrap(True)
     wrapped.setFixedSize(120, 14)
-    for widget in (label, knob, wrapped):
+    lines = QListWidget()
+    lines.setFixedWidth(90)
+    lines.addItem("Short")
+    lines.setWordWrap(True)
+    lines.addItem("A line that is too long for its list")
+    lines.item(1).setSizeHint(QSize(80, 24))
+    for widget in (label, knob, wrapped, lines):
         column.addWidget(widget)
     window.show()
     QApplication.processEvents()
-    assert len(clipped(window)) == 3
+    assert [line.partition(" ")[0] for line in clipped(window)] == [
+        "QLabel", "QPushButton", "QLabel", "QListWidget",
+    ]  # fmt: skip
     window.close()
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QMenu, QVBoxLayout
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QSizePolicy,
+    QVBoxLayout,
+)
 
 from ui import theme
 from ui.institution import fields, words
@@ -140,7 +147,9 @@ class NamedPage(EditPage):
         self.names.setWordWrap(True)
         name_it(self.names, t.say(table.title), t.say(table.about))
         width = self.names.fontMetrics().averageCharWidth() * NAMES_WIDTH + theme.HUGE
-        self.names.setFixedWidth(width)
+        self.names.setMinimumWidth(width)
+        self.names.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        self.names.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.names.setMinimumHeight(self.names.fontMetrics().lineSpacing() * 12)
         self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.names.currentItemChanged.connect(self._chosen)

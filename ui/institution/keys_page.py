@@ -43,6 +43,7 @@ class KeyList(QWidget):
         column.setSpacing(theme.SMALL)
         self.list = QListWidget()
         self.list.setWordWrap(True)
+        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setFixedHeight(self.list.fontMetrics().lineSpacing() * 3 * LIST_LINES)
         name_it(self.list, name)
@@ -279,6 +280,7 @@ class NewRoot(_Dialog):
         self.institution.setText(str(checked.data.get("institution", "")) if checked else "")
         self.keys = QListWidget()
         self.keys.setWordWrap(True)
+        self.keys.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.keys.setFixedHeight(self.keys.fontMetrics().lineSpacing() * 2 * LIST_LINES)
         for key in keys:
             item = QListWidgetItem(f"{key.name}  {short_key(key.public)}")

@@ -157,6 +157,7 @@ class Window(QMainWindow):
         self.sections = QListWidget()
         self.sections.setObjectName("sections")
         self.sections.setWordWrap(True)
+        self.sections.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.sections.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         name_it(self.sections, t.say("Sections"))
         self.sections.currentItemChanged.connect(self._section_chosen)

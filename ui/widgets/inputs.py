@@ -311,6 +311,7 @@ class ListInput(Input):
         self._value: list[Any] = []
         self.list = QListWidget()
         self.list.setWordWrap(True)
+        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.list.setUniformItemSizes(False)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         height = self.list.fontMetrics().lineSpacing() + 2 * theme.SMALL
