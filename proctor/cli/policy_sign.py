@@ -63,6 +63,12 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--root", type=Path, required=True, metavar="FILE", help="root file of the institution"
     )
     publish.add_argument(
+        "--revoked",
+        type=Path,
+        metavar="FILE",
+        help="the list of revoked keys (`proctor keys revoked`), which agents follow from beside it",
+    )
+    publish.add_argument(
         "--to", type=Path, required=True, metavar="FOLDER", help="the folder to publish into"
     )
     publish.set_defaults(run=run_publish)
@@ -171,7 +177,8 @@ def run_publish(arguments: argparse.Namespace) -> int:
             raise PolicyError(f"The policy {where} is not signed; `proctor policy sign` signs it.")
     except PolicyError as error:
         raise InputError(str(error)) from error
-    done = publish(raw, where, arguments.root, arguments.to, datetime.now(UTC))
+    now = datetime.now(UTC)
+    done = publish(raw, where, arguments.root, arguments.to, now, arguments.revoked)
     print(f"Published: '{done.policy.id}' version {done.policy.version} ({done.envelope})")
     print(f"Its root file: {done.root}. Give students both by a way they trust.")
     return 0

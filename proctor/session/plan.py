@@ -20,6 +20,7 @@ from proctor.pipeline.detector import Context, Kind, Plugin, Settings
 from proctor.pipeline.plugins import Plugins, discover
 from proctor.pipeline.runner import Station
 from proctor.session.arrangement import purposes_of, read_addendum
+from proctor.session.recipients import take_beside
 from proctor.session.trust import read_trusted
 
 
@@ -151,13 +152,16 @@ def make_plan(
 ) -> Plan:
     """Read a policy (preset name, practice file or signed envelope) and check it against this machine.
 
-    ``roots`` and ``now`` are those of :func:`proctor.session.trust.read_trusted`.
+    ``roots`` and ``now`` are those of :func:`proctor.session.trust.read_trusted`. A list of revoked keys
+    that lies beside a signed policy is followed from now on.
     ``addendum``: the signed file of what is arranged for this student; what it switches off is
     neither looked for on this machine nor loaded.
     ``require_all=False`` is for practice runs: a missing network is then never a reason to stop.
     """
     trusted = read_trusted(policy_name, roots, now=now)
     policy = trusted.policy
+    if trusted.envelope is not None:
+        take_beside(Path(policy_name), policy.institution)
     arranged = read_addendum(addendum, trusted, roots, now=now) if addendum else None
     known = discover() if plugins is None else plugins
     _check_names(policy, known)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from policies import load, root, sign, trust
+from policies import load, revoked, root, sign, trust
 from policies.errors import PolicyError, Refused
 from policies.lint import lint
 from policies.schema import Policy
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence.disk import said_plainly, write_new, write_whole
+from proctor.evidence.disk import read_bounded, said_plainly, write_new, write_whole
+from proctor.session.recipients import BESIDE
 
 ENVELOPE = ".dsse"
 ROOT_NAME = "root.toml"
@@ -79,8 +80,17 @@ def signed(what: Ready, keys: Sequence[Ed25519PrivateKey]) -> bytes:
         raise InputError(str(error)) from error
 
 
-def publish(envelope: bytes, where: str, root_path: Path, folder: Path, now: datetime) -> Published:
+def publish(
+    envelope: bytes,
+    where: str,
+    root_path: Path,
+    folder: Path,
+    now: datetime,
+    revoked_path: Path | None = None,
+) -> Published:
     """Write a signed policy and its root file into ``folder``, in the place of an older version.
+
+    ``revoked_path`` is the institution's list of revoked keys, which agents follow from beside a policy.
 
     Every check of the agent runs first, as of the moment from which the policy holds, and the version
     must be higher than the one that lies there: the same bytes with another signature may follow them.
@@ -94,6 +104,7 @@ def publish(envelope: bytes, where: str, root_path: Path, folder: Path, now: dat
             raise InputError(f"The folder {folder} does not exist; make it first.")
         target, root_target = folder / f"{policy.id}{ENVELOPE}", folder / ROOT_NAME
         before = _version_there(target, accepted)
+        listed = _listed(revoked_path, known, folder / BESIDE) if revoked_path else None
         fresh = not root_target.exists()
         if not fresh and root.read(root_target) != known:
             raise InputError(
@@ -108,8 +119,23 @@ def publish(envelope: bytes, where: str, root_path: Path, folder: Path, now: dat
     with said_plainly(f"what is published in {folder}"):
         if fresh:
             write_new(root_target, text)
+        if listed:
+            write_whole(folder / BESIDE, listed)
         write_whole(target, envelope)
     return Published(policy, target, root_target, before)
+
+
+def _listed(path: Path, known: root.Root, target: Path) -> bytes:
+    """The bytes of a list of revoked keys that agents would follow in the place of the one at ``target``."""
+    try:
+        before = None
+        if target.exists():
+            before = revoked.unchecked(read_bounded(target, sign.MAX_BYTES), str(target))
+        envelope = read_bounded(path, sign.MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise InputError(f"A list of revoked keys cannot be read: {error}.") from error
+    revoked.accept(envelope, str(path), known, before)
+    return envelope
 
 
 def _accepted(envelope: bytes, where: str, known: root.Root, now: datetime) -> trust.Accepted:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from policies import revoked, sign
 from policies.errors import PolicyError, Refused
@@ -17,10 +18,14 @@ from proctor.errors import CheckFailed, InputError
 from proctor.evidence.disk import read_bounded, said_plainly, write_whole
 from proctor.evidence.keys import data_dir, demo_recipient
 from proctor.evidence.seal import check_recipient
-from proctor.session.plan import Plan
 from proctor.session.trust import installed_roots
 
+if TYPE_CHECKING:
+    from proctor.session.plan import Plan
+
 SUFFIX = ".dsse"
+# Where a list lies beside the policies that an institution hands out.
+BESIDE = "revoked.dsse"
 Tell = Callable[[str], None]
 
 
@@ -107,6 +112,32 @@ def installed(institution: str) -> RevokedKeys | None:
         ) from error
 
 
+def take_beside(policy_file: Path, institution: str) -> None:
+    """Install the list that lies beside a policy of ``institution``, if it is newer than the one here.
+
+    Raises as :func:`install` does.
+    """
+    path = policy_file.with_name(BESIDE)
+    if not path.is_file():
+        return
+    try:
+        found = revoked.unchecked(read_bounded(path, sign.MAX_BYTES), str(path))
+    except (OSError, ValueError, PolicyError) as error:
+        raise InputError(f"The list of revoked keys {path} cannot be read: {error}") from error
+    before = _there(_path(institution))
+    if found.institution == institution and not (before and found.number < before.number):
+        install(path)
+
+
+def _there(path: Path) -> RevokedKeys | None:
+    """The list at ``path``, unchecked; ``None`` where there is none that can be read."""
+    try:
+        return revoked.unchecked(read_bounded(path, sign.MAX_BYTES), str(path))
+    except (OSError, ValueError, PolicyError):
+        # A damaged one stops every exam until a list that is signed takes its place, which this allows.
+        return None
+
+
 def install(path: Path) -> RevokedKeys:
     """Keep a signed list, so that nothing is sealed for the keys on it any more.
 
@@ -118,10 +149,7 @@ def install(path: Path) -> RevokedKeys:
         institution = revoked.unchecked(envelope, str(path)).institution
         root = _root(institution)
         target = _path(institution)
-        before = None
-        if target.exists():
-            before = revoked.unchecked(read_bounded(target, sign.MAX_BYTES), str(target))
-        new = revoked.accept(envelope, str(path), root, before)
+        new = revoked.accept(envelope, str(path), root, _there(target))
     except Refused as error:
         raise CheckFailed(str(error)) from error
     except PolicyError as error:

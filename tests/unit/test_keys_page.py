@@ -110,6 +110,7 @@ def test_every_command_of_the_page_does_what_it_says(
     monkeypatch.chdir(work)
     Path("secret").write_text("four quiet boats drift\n" * 3)
     Path("secret").chmod(0o600)
+    Path("public").mkdir()
     after: dict[str, Callable[[], None]] = {
         "proctor policy new": fill_in_the_policy,
         "proctor policy verify": lambda: sit_the_exam(real_clip),
@@ -129,6 +130,7 @@ def test_every_command_of_the_page_does_what_it_says(
         "Gus Vale",
         "Appeals office",
     ]
+    assert {path.name for path in Path("public").iterdir()} >= {"root.toml", "revoked.dsse"}
     assert [check.code for check in verify(Path("case")) if not check.ok] == []
     (erase,) = (line for line in commands() if line.startswith("proctor case erase"))
     assert "held until 2199-12-31" in told[erase]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pyrage import x25519
 
 from policies import edit, load
 from proctor.cli.main import main
@@ -100,3 +101,19 @@ def test_another_root_is_never_overwritten(
 def test_toml_is_not_published(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(Path("algebra-2-dean-0.toml")) == 2
     assert "is not signed" in capsys.readouterr().err
+
+
+def test_a_list_of_revoked_keys_is_published_beside_it(
+    office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = str(x25519.Identity.generate().to_public())
+    new = ["keys", "revoked", "new", key, "--institution", "Sample College", "--reason", "Stolen."]
+    pin = ["--passphrase-file", "words"]
+    assert main([*new, "--key", "stranger.pem", "--out", "theirs.dsse", *pin]) == 0
+    assert main([*new, "--key", "dean.pem", "--out", "list.dsse", *pin]) == 0
+    words = ["policy", "publish", str(signed(3)), "--root", "root.toml", "--to", "public"]
+    assert main([*words, "--revoked", "theirs.dsse"]) == 1
+    assert "is not signed as the root file" in capsys.readouterr().err
+    assert list(Path("public").iterdir()) == [], "nothing is published by halves"
+    assert main([*words, "--revoked", "list.dsse"]) == 0
+    assert Path("public/revoked.dsse").read_bytes() == Path("list.dsse").read_bytes()

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyrage import x25519
 
-from policies import load, revoked, root, sign
+from policies import edit, load, revoked, root, sign
 from policies.errors import PolicyError, Refused
 from policies.root import Root, public_text
 from policies.schema import Policy
@@ -165,6 +165,28 @@ def test_a_damaged_list_stops_and_is_not_forgotten(plan: Plan, tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match="keys revoked install"):
         choose_recipients(plan, [], now=NOW)
+    install(put(tmp_path / "new", signed(listed(BEN, number=2))))
+    assert choose_recipients(plan, [], now=NOW) == (ANNA, CLEO)
+
+
+def test_a_list_beside_a_signed_policy_is_followed(plan: Plan, tmp_path: Path) -> None:
+    text = edit.set_values(plan.policy_bytes.decode(), {"recipients": [ANNA, BEN]})
+    envelope = sign.envelope(text.encode(), sign.PAYLOAD_TYPE, SIGNERS[:1])
+    policy = put(tmp_path / "exam.dsse", envelope)
+    beside = put(tmp_path / "revoked.dsse", signed(listed(BEN, number=2)))
+    made = make_plan(str(policy), require_all=False)
+    assert choose_recipients(made, [], now=NOW) == (ANNA,)
+    put(beside, signed(listed(ANNA, number=1)))
+    made = make_plan(str(policy), require_all=False)
+    assert choose_recipients(made, [], now=NOW) == (ANNA,), "an older list lay beside it"
+    put(beside, signed(listed(ANNA, number=3), Ed25519PrivateKey.generate()))
+    with pytest.raises(CheckFailed, match="is not signed as the root file"):
+        make_plan(str(policy), require_all=False)
+    put(beside, b"{")
+    with pytest.raises(InputError, match=r"revoked\.dsse cannot be read"):
+        make_plan(str(policy), require_all=False)
+    put(beside, signed(listed(ANNA, number=9, who="Hill College"), SIGNERS[2]))
+    assert make_plan(str(policy), require_all=False)
 
 
 @pytest.mark.parametrize(
