@@ -55,6 +55,7 @@ class SmallHub:
         self.taken = 0
         self.most_clip = 10**9
         self.lies_about_digests = False
+        self.elsewhere = "http://192.0.2.1"
         self._stale: list[Callable[[], Answer]] = []
         self._guard = threading.Lock()
         hub = self
@@ -164,7 +165,7 @@ class SmallHub:
         if fault in ("500", "503", "460", "409") and (upload or fault not in ("460", "409")):
             return Answer(int(fault), {"Retry-After": "0"})
         if fault == "redirect":
-            return Answer(302, {"Location": "http://192.0.2.1/elsewhere"})
+            return Answer(302, {"Location": f"{self.elsewhere}/v1/attempts/x/policy"})
         if fault == "portal":
             return Answer(200, {"Content-Type": "text/html"}, b"<html>Welcome to the hotel</html>")
         if fault == "gone" and upload is not None and len(upload.data) < upload.length:

@@ -376,6 +376,14 @@ def test_a_hub_that_points_elsewhere_is_not_followed(ended: Path, monkeypatch) -
             assert outbox.counts().waiting == 3
             assert outbox.next().kind == "clip"
         assert elsewhere.requests == []
+        hub.elsewhere = elsewhere.url
+        hub.fault = lambda number: "redirect"
+        sender = sender_of(ended, hub)
+        with sender.outbox:
+            for _ in range(5):
+                sender.step()
+        assert hub.requests[-1][1].startswith("/v1/")
+        assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
