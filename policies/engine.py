@@ -77,7 +77,9 @@ class ConsentState:
             lasted = max(0.0, t - self.break_since)
             return replace(self, break_since=None, break_s=self.break_s + lasted)
         purpose = _purpose(data.get("purpose"))
-        if kind in EVENTS and purpose is not None and purpose in self.purposes:
+        # What is asked at its own moment need not have been asked about before (rule R2).
+        open_to = {*self.purposes, *ASKED_AT_ITS_MOMENT} if self.purposes else set()
+        if kind in EVENTS and purpose is not None and purpose in open_to:
             standing = Standing(EVENTS[kind], name, t)
             return replace(self, purposes={**self.purposes, purpose: standing})
         return self
@@ -161,7 +163,9 @@ def lawful(policy: Policy, answers: Answers) -> Answers:
         by_consent = policy.purposes[purpose].basis == "consent"
         return not (minors and by_consent and answers.guardian is not True)
 
-    return replace(answers, granted={purpose: allowed(purpose) for purpose in policy.purposes})
+    # What is asked at its own moment and was not asked yet stays open: that is no refusal (rule R2).
+    asked = [p for p in policy.purposes if p in answers.granted or p not in ASKED_AT_ITS_MOMENT]
+    return replace(answers, granted={purpose: allowed(purpose) for purpose in asked})
 
 
 def why_no_grant(policy: Policy, state: ConsentState, purpose: PurposeName) -> str:

@@ -87,8 +87,8 @@ class Attempt(QObject):
 
     def given(self) -> Answers:
         """The student's answers, with what a yes alone does not allow taken back."""
-        granted = {name: self.answers.get(name, False) for name in self.policy.purposes}
-        granted = {n: yes and n not in ASKED_AT_ITS_MOMENT for n, yes in granted.items()}
+        # What is asked at its own moment was not asked yet, which is no refusal.
+        granted = {name: self.answers.get(name, False) for name in self.asked}
         answers = Answers(granted, "asked", self.t.lang, self.guardian)
         return lawful(self.policy, answers)
 

@@ -33,6 +33,7 @@ class CalibrationScreen(QWidget):
         self._t = t
         self._step: Step | None = None
         self._end = threading.Event()
+        self._quiet = False
         self._calibration = Calibration(session)
         self.setWindowTitle(t.say("Calibration"))
         name_it(self, t.say("Calibration"), t.say("Look at the dot. Any key skips it."))
@@ -56,6 +57,14 @@ class CalibrationScreen(QWidget):
     def stop(self) -> None:
         """Skip what is left; wider limits hold for it."""
         self._end.set()
+
+    def finish(self) -> None:
+        """Stop, say nothing more, and return once nothing of it runs."""
+        self._quiet = True
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.close()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         self.stop()
@@ -119,6 +128,8 @@ class CalibrationScreen(QWidget):
             close = getattr(steps, "close", None)
             if close is not None:
                 close()
+        if self._quiet:
+            return
         if not said:
             said = [outcome.sentence for outcome in self._calibration.outcomes()]
         self._stepped.emit(said)

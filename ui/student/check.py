@@ -138,7 +138,7 @@ class CheckStep(Step):
             "asked",
             attempt.t.lang,
         )
-        looking = self._looking = Looking(attempt, answers, self)
+        looking = self._looking = Looking(attempt, answers)
         looking.failed.connect(self._failed)
         relay = looking.relay
         relay.frame.connect(self._frame)

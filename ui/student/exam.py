@@ -307,7 +307,8 @@ class ExamWindow(QWidget):
         self._ending = True
         self._timer.stop()
         if self._calibration is not None:
-            self._calibration.stop()
+            self._calibration.finish()
+            self._calibration = None
         if self.tray is not None:
             self.tray.hide()
         self.close()

@@ -62,7 +62,7 @@ class ScanStep(Step):
         self._stop = threading.Event()
         self._scan: RoomScan | None = None
         self._session: Session | None = None
-        self._then: Callable[[], None] = lambda: None
+        self._then: Callable[[str], None] = lambda sentence: None
         self._stills: list[tuple[float, Image]] = []
         self.card = ConsentCard(
             t,
@@ -114,7 +114,7 @@ class ScanStep(Step):
         self.film_card.hide()
         self.column.addWidget(self.film_card)
 
-    def film(self, session: Session, then: Callable[[], None]) -> None:
+    def film(self, session: Session, then: Callable[[str], None]) -> None:
         """Ask for the grant of this moment, film, and let the student look; ``then`` the exam goes on."""
         self._session, self._then = session, then
 
@@ -275,15 +275,13 @@ class ScanStep(Step):
     def _go_on(self, sentence: str) -> None:
         self._scan, self._stills = None, []
         self.still.forget()
-        self.attempt.say(sentence, "good")
-        self._then()
+        self._then(sentence)
 
     def _failed(self, error: Exception) -> None:
         """A scan that cannot be made is no obstacle: the exam goes on without."""
         if not isinstance(error, ProctorError):
             raise error
-        self.attempt.say(str(error), "error")
-        self._then()
+        self._then(str(error))
 
     def leave(self) -> None:
         self._stop.set()

@@ -81,7 +81,7 @@ class TryOut(QDialog):
         self.resize(WIDTH, HEIGHT)
 
     def _open(self, answers: Answers) -> None:
-        looking = self._looking = Looking(self.attempt, answers, self)
+        looking = self._looking = Looking(self.attempt, answers)
         looking.failed.connect(lambda sentence: self.note.say(sentence, "error"))
         looking.relay.frame.connect(self._frame)
         looking.relay.level.connect(self.meter.show_level)

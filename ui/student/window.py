@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from proctor.session import my_data
 from proctor.session.my_data import Mine
@@ -17,6 +18,7 @@ from ui.student.check import CheckStep
 from ui.student.choices import ChoicesStep
 from ui.student.exam import ExamWindow
 from ui.student.join import JoinStep
+from ui.student.looking import Looking
 from ui.student.notice import NoticeStep
 from ui.student.receipt import ReceiptPage
 from ui.student.runner import Runner
@@ -45,6 +47,7 @@ class StudentWindow(QMainWindow):
         self.receipt: ReceiptPage | None = None
         self.steps: dict[str, Step] = {}
         self._here = JOIN
+        self._closing = False
         self._build()
         self.resize(*centred_on(WIDTH, HEIGHT))
         attempt.said.connect(self.say)
@@ -231,15 +234,17 @@ class StudentWindow(QMainWindow):
             return
         self._open_exam()
 
-    def _open_exam(self) -> None:
+    def _open_exam(self, sentence: str = "") -> None:
         runner = self.runner
-        if runner is None:
+        if runner is None or self._closing:
             return
         self.say("")
         self.exam = ExamWindow(self.attempt, runner)
         self.exam.over.connect(self._over)
         self.hide()
         self.exam.begin()
+        if sentence:
+            self.exam.say(sentence)
 
     def _not_begun(self, sentence: str) -> None:
         if self.exam is not None:
@@ -252,6 +257,11 @@ class StudentWindow(QMainWindow):
 
     def _over(self, summary: object) -> None:
         """The receipt, also after an exam that broke off: what was sealed is there."""
+        if self.exam is not None:
+            # It has no parent, which would hide it; so it must go before the application does.
+            self.exam.deleteLater()
+        if self._closing:
+            return
         folder = self.attempt.case
         self.attempt.run(lambda: my_data.gather(folder), self._show_receipt)
         if summary is not None:
@@ -270,11 +280,15 @@ class StudentWindow(QMainWindow):
         self.next_button.hide()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        self._closing = True
         for step in self.steps.values():
             step.leave()
             step.close()
         if self.runner is not None and self.receipt is None:
             self.runner.close()
+        Looking.finish_all()
+        if self.exam is not None and isValid(self.exam):
+            self.exam.deleteLater()
         self.attempt.worker.close()
         super().closeEvent(event)
         self.gone.emit()
