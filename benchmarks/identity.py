@@ -27,6 +27,7 @@ from benchmarks.faces import clopper_pearson, frames, room
 from detectors import identity
 from detectors._likeness import FaceNumbers, cut_out, mean, why_not
 from detectors._nets import FaceFinder, FaceMesh, FaceView, Floats
+from detectors._others import SURE, overlaps
 from models import registry
 from policies.schema import RuleSettings
 from proctor.pipeline.detector import Context
@@ -82,6 +83,9 @@ class Reader:
         """The face, or nothing where none is seen or the quality gate refuses it."""
         view = self.view(image)
         if view is None or self._finder.look_closer(image, view.box) < identity.PLAIN:
+            return None
+        # Some heads have others behind them, and the landmarker may take one of those.
+        if any(not overlaps(face.box, view.box) for face in self._finder.find(image, SURE)):
             return None
         cut = cut_out(image, view)
         return None if why_not(cut, view) else Look(self._numbers.of(cut), cut.eyes_px)
@@ -205,7 +209,7 @@ def _same_picture(
 ) -> None:
     """FNMR by group: each head against itself changed (FairFace has one picture a person)."""
     print("\nFNMR: the same picture changed, less alike than the limit (Clopper-Pearson)")
-    for change in ("light x 0.35", "thin glasses", "thick glasses", "mirrored"):
+    for change in ("light x 0.35", "thin glasses", "thick glasses"):
         failed: dict[int, bool] = {}
         for i, (row, look) in enumerate(known):
             image = room(cv2.imread(str(folder / row["file"])), 1.0)
