@@ -100,6 +100,18 @@ def test_a_dimmer_going_up_and_down_is_no_loop(media):
     assert highest(virtual(dimmed)) in (None, 0.0)
 
 
+def test_light_that_comes_and_goes_over_a_still_scene_is_no_movement():
+    """Clouds, or a camera that sets its exposure anew: the whole picture scales, and nothing moved."""
+    rng = np.random.default_rng(6)
+    images = [
+        np.clip(
+            ASTRONAUT * (0.8 + 0.15 * np.sin(i / 3)) + rng.normal(0, 2.0, ASTRONAUT.shape), 0, 255
+        ).astype(np.uint8)
+        for i in range(80)
+    ]
+    assert highest(virtual(images)) is None
+
+
 def test_a_standing_picture_with_a_moving_patch_shows_no_noise_of_a_sensor(media):
     """A photograph with a film of a person pasted over a small part of it."""
     film = pictures(media / "video/portrait/d9.mp4", 2.0, 40)
