@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import av
@@ -11,14 +13,20 @@ import pytest
 
 from detectors._own_voice import ENROL_PIECES, OwnVoice, is_narrow
 from detectors.speaker import CALIBRATION, PLUGIN, Settings, SpeakerDetector
+from policies.addendum import EXPECTED
+from policies.consent import Answers
 from policies.schema import RuleSettings
+from proctor.capture.replay import Recording
 from proctor.pipeline.detector import CALIBRATED, Context
 from proctor.pipeline.plugins import discover, refuse_unlawful
 from proctor.pipeline.rules import RuleBook
+from proctor.session.plan import Plan, make_plan
+from proctor.session.session import Session, choose_recipients
 from proctor.types import AudioChunk, Flag, Marker, Observation, Samples
 
 RATE = 16_000
 KIND = "speech.other_voice"
+DOCS = Path(__file__).parents[2] / "docs" / "detectors" / "speaker.md"
 RULE = RuleSettings(on=0.5, off=0.5, min_s=0.5, gap_s=2.0, cooldown_s=5.0, stale_after_s=2.0)
 
 
@@ -202,3 +210,40 @@ def test_what_was_learnt_is_overwritten_when_it_is_let_go_of() -> None:
     assert not any(piece.any() for piece in pieces[:ENROL_PIECES])
     with pytest.raises(ValueError, match="no voice has been learnt"):
         own.likeness(pieces[-1])
+
+
+def exam(media: Path, folder: Path, identity: bool) -> tuple[Plan, list[Flag]]:
+    """A recorded exam under the policy of the documentation: the student reads, then another."""
+    standard = files("policies").joinpath("presets/standard.toml").read_text(encoding="utf-8")
+    block = DOCS.read_text(encoding="utf-8").split("```toml", 1)[1].split("```", 1)[0]
+    policy = folder / "exam.toml"
+    policy.write_text(standard + block, encoding="utf-8")
+    parts = [part for sound in reader(media, "1998")[:3] for part in (sound, room(1.0))]
+    sound = np.concatenate([room(1.0), *parts, reader(media, "3005")[0], room(3.0)])
+    with wave.open(str(folder / "exam.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(sound.tobytes())
+    plan = make_plan(str(policy), require_all=False)
+    granted = dict.fromkeys(plan.policy.purposes, True) | {"identity": identity}
+    recipients = choose_recipients(plan, [])
+    answers = Answers(granted, "file")
+    with Session(plan, answers, folder / "case", recipients=recipients) as session:
+        session.replay(Recording.open(folder / "exam.wav"))
+        return session.plan, list(session.flags.values())
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_the_whole_path_flags_another_voice_only_where_the_student_agreed(
+    media: Path, model: Callable[[str], Path], tmp_path: Path, identity: bool
+) -> None:
+    for name in PLUGIN.models:
+        model(name)
+    plan, found = exam(media, tmp_path, identity)
+    kinds = [flag.kind for flag in found]
+    assert "speech.voice" in kinds
+    assert kinds.count(KIND) == int(identity)
+    assert (KIND in {kind.name for kind in plan.kinds}) is identity
+
+
+def test_who_is_read_to_by_arrangement_is_not_measured() -> None:
+    assert KIND in EXPECTED["reader_allowed"]
