@@ -57,11 +57,11 @@ def station(model: Callable[[str], Path]) -> Callable[[str], Station]:
 
 @cache
 def pictures(path: Path, count: int, step: int) -> tuple[Image, ...]:
-    found = []
+    found: list[Image] = []
     with av.open(str(path)) as file:
         for number, frame in enumerate(file.decode(video=0)):
             if number % step == 0:
-                found.append(frame.to_ndarray(format="bgr24"))
+                found.append(frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False))
             if len(found) == count:
                 break
     return tuple(found)
