@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "Who gets clips that were not sealed for them is on record with the reason: give --reason."
         )
+    if arguments.recipient:
+        _check_recipient(arguments.case, arguments.recipient)
     ask = passphrase.asker(arguments.passphrase_file)
     identities = keys.load_identity(arguments.identity, ask) if arguments.identity else []
     made = export(
@@ -85,3 +87,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print("Whoever gets it: unpack it, read explanation.txt, run `python verify_case.py`.")
     return 0
+
+
+def _check_recipient(folder: Path, recipient: str) -> None:
+    """No clip is encrypted for a key that the institution revoked."""
+    from policies import load
+    from policies.errors import PolicyError
+    from proctor.errors import InputError
+    from proctor.evidence.view import read
+    from proctor.session.recipients import check_not_revoked
+
+    try:
+        institution = load.parse(read(folder).policy, "of this case").institution
+    except PolicyError as error:
+        raise InputError(str(error)) from error
+    check_not_revoked(institution, recipient)

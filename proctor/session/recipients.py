@@ -67,6 +67,13 @@ def scan_recipients(policy: Policy, *, now: datetime | None = None) -> tuple[str
     return left
 
 
+def check_not_revoked(institution: str, recipient: str, *, now: datetime | None = None) -> None:
+    """Raise :class:`CheckFailed` when ``institution`` revoked the key ``recipient``."""
+    _, refused = _split([recipient], installed(institution), now or datetime.now(UTC))
+    if refused:
+        raise CheckFailed(f"{_said(refused[0])} Ask whoever it is for their present key.")
+
+
 def _split(
     wanted: Iterable[str], listed: RevokedKeys | None, now: datetime
 ) -> tuple[tuple[str, ...], tuple[Revocation, ...]]:

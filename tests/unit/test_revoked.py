@@ -333,3 +333,15 @@ def test_a_hold_stays_in_force_when_one_who_signed_it_is_replaced(
     assert "holds it until 2199-01-01" in capsys.readouterr().err
     put(tmp_path / "2.toml", text)
     assert main([*erase, "--root", str(tmp_path / "2.toml")]) == 0, "only the root that was given"
+
+
+def test_no_export_is_encrypted_for_a_revoked_key(
+    plan: Plan, finished_case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(put(tmp_path / "list", signed(listed(BEN))))
+    words = ["case", "export", str(finished_case), "--to", str(tmp_path / "out.zip")]
+    words += ["--identity", str(keys.keys_dir() / "demo.key"), "--reason", "A test."]
+    assert main([*words, "--recipient", BEN]) == 1
+    assert "It was stolen" in capsys.readouterr().err
+    assert not (tmp_path / "out.zip").exists()
+    assert main([*words, "--recipient", ANNA]) == 0
