@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from proctor.capture import pictures
+from proctor.capture import boxes, pictures
 from proctor.errors import InputError
 from proctor.types import Image
 
@@ -63,6 +63,9 @@ def opened(path: Path) -> Iterator[InputContainer]:
             raise InputError(f"The recording {path} {what}; {EXAMPLES}.")
         if path.stat().st_size == 0:
             raise InputError(f"The recording {path} is empty (0 bytes); record or copy it anew.")
+        problem = boxes.too_much(path)
+        if problem:
+            raise InputError(f"The recording {path} is damaged: {problem}. Record or copy it anew.")
         # An absolute name, so that "http:x" or "concat:a" in it cannot name a protocol.
         container = av.open(str(path.resolve()), options=OPTIONS, metadata_errors="ignore")
     except av.error.PermissionError as error:

@@ -155,6 +155,9 @@ def files(mutations: int) -> Iterator[tuple[str, bytes]]:
     yield "ten-hours-in-its-header.mp4", with_number(ours, b"mvhd", 16, _TEN_HOURS * 1000)
     yield "ten-hours-between-pictures.mp4", film("libx264", "mp4", 64, 64, rate=1)
     yield "a-table-of-billions.mp4", with_number(ours, b"trun", 4, 0xFFFFFFFF)
+    yield "a-table-of-millions.mp4", with_number(ours, b"trun", 4, 0x01200000)
+    bare = with_number(ours, b"trun", 0, 0)
+    yield "a-table-of-millions-without-entries.mp4", with_number(bare, b"trun", 4, 0x01200000)
     yield "a-track-id-of-billions.mp4", with_number(ours, b"tfhd", 4, 0xFFFFFFFF)
     yield (
         "boxes-in-boxes.mp4",
