@@ -356,6 +356,27 @@ def test_a_clip_is_done_only_when_the_hub_repeats_its_digest(ended: Path) -> Non
         check_whole(hub, ended)
 
 
+def test_a_hub_that_counts_more_than_there_is_is_not_believed(ended: Path, monkeypatch) -> None:
+    """The upload begins anew, and nothing counts as delivered or as refused meanwhile."""
+    with SmallHub() as hub:
+        upload = hub._upload
+
+        def claiming(method, name, headers, body):
+            answer = upload(method, name, headers, body)
+            answer.headers["Upload-Offset"] = str(10**9)
+            return answer
+
+        sender = sender_of(ended, hub)
+        with sender.outbox as outbox:
+            monkeypatch.setattr(hub, "_upload", claiming)
+            for _ in range(40):
+                sender.step()
+            assert (outbox.counts().waiting, outbox.refused()) == (3, [])
+            monkeypatch.setattr(hub, "_upload", upload)
+            assert drain(sender, lambda seconds: None)
+        check_whole(hub, ended)
+
+
 def test_a_hub_that_points_elsewhere_is_not_followed(ended: Path, monkeypatch) -> None:
     """Neither by a redirect, nor by an upload's address, nor by a proxy that the system names."""
     with SmallHub() as elsewhere, SmallHub() as hub:
