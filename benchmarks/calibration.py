@@ -2,13 +2,15 @@
 
     PYTHONPATH=. python benchmarks/calibration.py MEDIA gaze
     PYTHONPATH=. python benchmarks/calibration.py MEDIA turns
+    PYTHONPATH=. python benchmarks/calibration.py MEDIA profiles
     PYTHONPATH=. python benchmarks/calibration.py MEDIA answers
     PYTHONPATH=. python benchmarks/calibration.py MEDIA light
     PYTHONPATH=. python benchmarks/calibration.py MEDIA voice
 
 MEDIA is a folder with `video` and `audio`. Everything at the `standard` rules. ``gaze``: one man's
 eyes at the edges of a screen as wide as they go, which was calibrated with other seconds of the same
-clips. ``turns``: a head turned to either side for five seconds. ``answers``: an answer while the eyes
+clips. ``turns``: a head turned to either side for five seconds. ``profiles``: FairFace heads by the
+landmarker's yaw, and how many of them the second network calls turned far aside. ``answers``: an answer while the eyes
 are held aside, and answers of people who look at the screen, plain and in twelve altered versions
 each. ``light``: every video recording in altered light, with and without a calibration in its first
 seconds. ``voice``: one speaker through a wall (low-pass, quiet), another one at the desk, with and
@@ -32,6 +34,8 @@ from benchmarks.faces import clopper_pearson, context, frames
 from benchmarks.faces_altered import CHANGES, Change
 from benchmarks.vision_flags import ALTERATIONS, SUFFIXES, light, looped
 from detectors import gaze, lighting, speech
+from detectors._nets import FaceFinder, FaceMesh
+from detectors._profile import turned
 from models import registry
 from policies.load import read
 from proctor.pipeline.detector import CALIBRATED, Context, Detector, Plugin
@@ -155,6 +159,38 @@ def turns_benchmark(media: Path) -> None:
         detector.close()
         text = "; ".join(f"{f.kind} {f.start:.1f}-{f.end:.1f}" for f in flags) or "no flag"
         print(f"{change:12s} head left 4.0-9.0, right 13.0-18.0: {text}")
+
+
+def profiles_benchmark(media: Path) -> None:
+    mesh = FaceMesh(context().models["face_landmarker"]).acquire()
+    finder = FaceFinder(context().models["yunet"])
+    found: dict[str, list[tuple[float, bool]]] = {}
+    for i, path in enumerate(sorted((media / "images" / "faces_fairface").glob("*.jpg"))):
+        image = head_in_a_room(cv2.imread(str(path)))
+        mesh.reset()
+        view = mesh.look(Frame(float(i), i, image))
+        seen = finder.surest(image)
+        if seen is None:
+            continue
+        score, to_right = turned(seen[1])
+        group = "no landmarks" if view is None else f"yaw {min(int(abs(view.yaw) / 10), 5)}0°"
+        wrong = view is not None and score >= 0.5 and (view.yaw > 0) != to_right
+        found.setdefault(group, []).append((score, wrong))
+    for group, heads in sorted(found.items()):
+        count = sum(score >= 0.5 for score, _ in heads)
+        wrong_side = sum(wrong for _, wrong in heads)
+        print(
+            f"{group:14s} turned far aside: {of(count, len(heads))}, {wrong_side} to the wrong side"
+        )
+
+
+def head_in_a_room(head: np.ndarray) -> np.ndarray:
+    """A cut-out head, 260 px high or wide, in a grey picture of 640 by 480."""
+    room = np.full((480, 640, 3), 110, np.uint8)
+    scale = 260 / max(head.shape[:2])
+    sized = cv2.resize(head, None, fx=scale, fy=scale)
+    room[100 : 100 + sized.shape[0], 190 : 190 + sized.shape[1]] = sized
+    return room
 
 
 HONEST = (
@@ -341,7 +377,7 @@ def _model(name: str) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("media", type=Path)
-    parser.add_argument("what", choices=("gaze", "turns", "answers", "light", "voice"))
+    parser.add_argument("what", choices=("gaze", "turns", "profiles", "answers", "light", "voice"))
     parser.add_argument("--only", action="append", choices=list(CHANGES), help="altered versions")
     chosen = parser.parse_args()
     ONLY.extend(chosen.only or [])
@@ -349,6 +385,7 @@ def main() -> None:
     {
         "gaze": gaze_benchmark,
         "turns": turns_benchmark,
+        "profiles": profiles_benchmark,
         "answers": answers_benchmark,
         "light": light_benchmark,
         "voice": voice_benchmark,

@@ -210,6 +210,28 @@ class FaceFinder:
             for (x, y, w, h), score in zip(boxes.tolist(), scores.tolist(), strict=True)
         ]
 
+    def surest(self, image: Image, side: int = FINDER_SIDE) -> tuple[Found, Floats] | None:
+        """The surest face and its five points (5×2, in fractions of the picture's width).
+
+        In order: the eye on the picture's left of a face that looks here, the other eye, the tip of
+        the nose, the corners of the mouth on the same sides.
+        """
+        small = shrink(image, side)
+        height, width = small.shape[:2]
+        outputs, across = self._infer(small)
+        boxes, scores = _decode(outputs, across, threshold=0.0)
+        best = int(scores.argmax())
+        x, y, w, h = boxes[best].tolist()
+        found = Found(Box(x / width, y / height, w / width, h / height), float(scores[best]))
+        for stride in FINDER_STRIDES:
+            rows = outputs[f"kps_{stride}"][0]
+            if best < len(rows):
+                row, column = divmod(best, across // stride)
+                points = (rows[best].reshape(5, 2) + np.array([column, row])) * stride
+                return found, (points / width).astype(np.float32)
+            best -= len(rows)
+        return None
+
     def look_closer(self, image: Image, box: Box) -> float:
         """YuNet's score (0…1) for the face at ``box`` in an enlarged cut-out around it."""
         height, width = image.shape[:2]
@@ -232,15 +254,19 @@ class FaceFinder:
 
     def _run(self, image: Image, threshold: float) -> tuple[Floats, Floats]:
         """Boxes (N×4: x, y, width, height in pixels of ``image``) and scores, surest first."""
+        outputs, across = self._infer(image)
+        boxes, scores = _decode(outputs, across, threshold)
+        keep = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), threshold, SAME_FACE_IOU)
+        order = np.asarray(keep, dtype=np.int64).reshape(-1)
+        return boxes[order], scores[order]
+
+    def _infer(self, image: Image) -> tuple[dict[str, Any], int]:
+        """The network's outputs by name, and the width of its input in pixels."""
         height, width = image.shape[:2]
         padded = np.zeros((_multiple(height), _multiple(width), 3), np.float32)
         padded[:height, :width] = image
         raw = self._session.run(None, {"input": padded.transpose(2, 0, 1)[None]})
-        outputs = dict(zip(self._outputs, raw, strict=True))
-        boxes, scores = _decode(outputs, padded.shape[1], threshold)
-        keep = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), threshold, SAME_FACE_IOU)
-        order = np.asarray(keep, dtype=np.int64).reshape(-1)
-        return boxes[order], scores[order]
+        return dict(zip(self._outputs, raw, strict=True)), padded.shape[1]
 
 
 def _decode(outputs: dict[str, Any], width: int, threshold: float) -> tuple[Floats, Floats]:

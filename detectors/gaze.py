@@ -16,7 +16,8 @@ import numpy as np
 from pydantic import Field
 
 from detectors._glances import Answers, BeforeAnswer, Glances
-from detectors._nets import FaceMesh, FaceView
+from detectors._nets import FaceFinder, FaceMesh, FaceView
+from detectors._profile import DEGREES, Profile, Turned
 from detectors._screen import (
     LONGEST_S,
     MOST_VERTICAL,
@@ -139,6 +140,8 @@ class Gaze:
         self._mesh = context.share(
             "face_mesh", lambda: FaceMesh(context.models["face_landmarker"])
         ).acquire()
+        self._finder = FaceFinder(context.models["yunet"])
+        self._profile = Profile(self._finder)
         self._screen: Screen | None = None
         self._forget()
 
@@ -148,6 +151,7 @@ class Gaze:
         self._last: tuple[float, list[Observation]] | None = None
         self._quality: tuple[float, str] | None = None
         self._calibration: ScreenCalibration | None = None
+        self._profile.forget()
         self._glances = Glances()
         self._answers = Answers(self._glances, self._settings.answer_s)
 
@@ -159,6 +163,7 @@ class Gaze:
     def close(self) -> None:
         """Free the network."""
         self._mesh.release()
+        self._finder.close()
 
     def update(self, sample: Frame) -> Sequence[Observation]:
         """One observation of every kind; ``gaze.away_before_answer`` speaks up in :meth:`mark`."""
@@ -269,8 +274,13 @@ class Gaze:
         view = self._mesh.look(sample)
         if view is None:
             self._quality = None
-            self._collect(t, None, "no face in view")
+            if self._collect(t, None, "no face in view"):
+                return _unknown(t, "the screen is being calibrated")
+            profile = self._profile.look(t, sample.image)
+            if profile is not None:
+                return self._from_the_side(t, profile)
             return self._held(t) or _unknown(t, "no face in view")
+        self._profile.seen(t, view.box)
         if self._quality is None or not 0.0 <= t - self._quality[0] < QUALITY_S - 0.05:
             self._quality = t, poor(sample.image, view)
         if self._quality[1]:
@@ -282,6 +292,17 @@ class Gaze:
         observations = self._judge(t, view, sight)
         self._last = (t, observations)
         return observations
+
+    def _from_the_side(self, t: float, profile: Turned) -> list[Observation]:
+        """A head turned so far that no landmarks are found: away, unless so much is allowed there."""
+        limits = self._limits()
+        if (limits.right if profile.to_right else limits.left) > DEGREES:
+            return _unknown(t, "head turned too far to measure")
+        side = "right" if profile.to_right else "left"
+        reason = f"head turned far to the {side} in the picture"
+        away = Observation(t, AWAY, profile.score, NAME, profile.box, 0.5, reason)
+        self._last = (t, [away, *_unknown(t, reason)[1:]])
+        return self._last[1]
 
     def _collect(self, t: float, sight: Sight | None, why: str) -> bool:
         """Whether a calibration is under way; it takes the line of sight then."""
@@ -369,7 +390,7 @@ PLUGIN = Plugin(
             "Just before an answer, the person looked away from the screen for {reason}.",
         ),
     ),
-    models=("face_landmarker",),
+    models=("face_landmarker", "yunet"),
     Settings=Settings,
     create=Gaze,
 )
