@@ -249,6 +249,7 @@ def test_eyes_aside_before_an_answer_that_a_page_posts_reach_journal_and_reviewe
 ):
     """The man looks aside from 5.65 to 10.29 s; the page asks at 3.5 s and is answered at 9.8 s."""
     model("face_landmarker")
+    model("yunet")
     monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
     recording = Recording.open(media / "video" / "gaze" / "center_left_center.mp4")
     site = Site(page(QUIZ))

@@ -103,6 +103,7 @@ def test_a_recording_with_its_milestones_beside_it_is_replayed_shown_and_verifie
 ):
     """The man looks aside from 5.65 to 10.29 s; the question came at 4 s, the answer at 9.9 s."""
     model("face_landmarker")
+    model("yunet")
     monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
     (tmp_path / "policy.toml").write_text(GAZE)
     shutil.copy(media / "video" / "gaze" / "center_left_center.mp4", tmp_path / "exam.mp4")

@@ -316,6 +316,7 @@ def test_the_steps_of_a_running_exam_teach_its_detectors_and_a_crash_unteaches_t
     film, model, tmp_path, monkeypatch
 ):
     model("face_landmarker")
+    model("yunet")
     monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
     (tmp_path / "policy.toml").write_text(POLICY)
     plan = make_plan(str(tmp_path / "policy.toml"))
@@ -456,6 +457,7 @@ def test_the_terminal_says_what_to_do_and_after_a_crash_that_it_must_be_done_aga
 
 def test_without_a_picture_nothing_is_calibrated_and_it_is_said(model, tmp_path, monkeypatch):
     model("face_landmarker")
+    model("yunet")
     monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("proctor.cli.calibrate.FIRST_PICTURE_S", 0.3)
     said: list[str] = []
