@@ -159,7 +159,7 @@ def test_a_wrong_passphrase_signs_nothing(window: Window, settle: Settle, tmp_pa
     new_signing_key("rector", SECRET, tmp_path / "keys")
     assert "the passphrase is wrong" in sign(window, settle, "not this one at all")
     assert not (tmp_path / "algebra.dsse").exists()
-    assert sign(window, settle, SECRET).startswith("Signed by 1 key")
+    assert sign(window, settle, SECRET).startswith("It has 1 signature:")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of files are those of POSIX")
@@ -206,7 +206,7 @@ def test_errors_of_the_linter_stop_signing_unless_counsel_answers(
     assert page.sign.isEnabled()
     page.sign.click()
     settle(window)
-    assert page.signed.text.startswith("Signed by 1 key")
+    assert page.signed.text.startswith("It has 1 signature:")
 
 
 def test_a_text_that_cannot_be_edited_without_loss_is_left_alone(

@@ -135,7 +135,7 @@ def test_from_a_preset_to_a_policy_that_agents_follow(
     page.sign.click()
     settle(window)
     assert page.passphrase.text() == ""
-    assert page.signed.text.startswith("Signed by 1 key")
+    assert page.signed.text.startswith("It has 1 signature:")
     page.root.setText(str(root))
     page.folder.setText(str(public))
     page.publish.click()
@@ -162,7 +162,7 @@ def test_a_second_person_adds_a_signature(window: Window, settle: Settle, tmp_pa
         page.passphrase.setText(SECRET)
         page.sign.click()
         settle(window)
-    assert page.signed.text.startswith("Signed by 2 keys")
+    assert page.signed.text.startswith("It has 2 signatures:")
     # A key counts once.
     page.passphrase.setText(SECRET)
     page.sign.click()
@@ -201,7 +201,7 @@ def test_a_signed_version_is_not_signed_again_with_other_words(
     page.passphrase.setText(SECRET)
     page.sign.click()
     settle(window)
-    assert page.signed.text.startswith("Signed by 1 key")
+    assert page.signed.text.startswith("It has 1 signature:")
 
 
 def test_comments_stay_and_undo_goes_back_step_by_step(

@@ -78,7 +78,7 @@ class PublishPage(LookPage):
             t.say("3. Publish"),
             t.say("Writes the signed policy and the root file into a folder that students get."),
         )
-        self.root, self.folder = QLineEdit(), QLineEdit()
+        self.root, self.folder, self.revoked = QLineEdit(), QLineEdit(), QLineEdit()
         for line, title, about, pick in (
             (
                 self.root,
@@ -91,6 +91,12 @@ class PublishPage(LookPage):
                 t.say("Folder"),
                 t.say("Where students get the policy from."),
                 self._pick_folder,
+            ),
+            (
+                self.revoked,
+                t.say("List of revoked keys (may be left empty)"),
+                t.say("Is published beside the policy; `proctor keys revoked new` makes it."),
+                self._pick_revoked,
             ),
         ):
             name_it(line, title, about)
@@ -146,7 +152,10 @@ class PublishPage(LookPage):
             said = t.say("Version {n} is signed; this text is not.", n=str(envelope.version))
             self.signed.say(said, "info")
         else:
-            plural = Plural("Signed by {n} key: {keys}", "Signed by {n} keys: {keys}")
+            plural = Plural(
+                "It has {n} signature: {keys}. Publishing checks it.",
+                "It has {n} signatures: {keys}. Publishing checks them.",
+            )
             keys = t.listed([name[:16] for name in envelope.signers])
             self.signed.say(t.count(plural, len(envelope.signers), keys=keys), "good")
         self._enable()
@@ -194,6 +203,12 @@ class PublishPage(LookPage):
         if path:
             self.folder.setText(path)
 
+    def _pick_revoked(self) -> None:
+        title = self.desk.t.say("List of revoked keys (may be left empty)")
+        path, _ = QFileDialog.getOpenFileName(self, title, "", "DSSE (*.dsse)")
+        if path:
+            self.revoked.setText(path)
+
     def _sign(self) -> None:
         draft, key, secret = self.desk.draft, self.key.currentData(), self.passphrase.text()
         path, text, despite = draft.path, draft.text, self.despite.isChecked()
@@ -216,6 +231,7 @@ class PublishPage(LookPage):
 
     def _publish(self) -> None:
         path, root, folder = self.desk.draft.path, Path(self.root.text()), Path(self.folder.text())
+        revoked = Path(self.revoked.text()) if self.revoked.text() else None
         if path is None:
             return
 
@@ -229,4 +245,6 @@ class PublishPage(LookPage):
             self.desk.failed(error)
             self.published.say(str(error), "error")
 
-        self.desk.worker.run(lambda: signing.publish_file(path, root, folder), done, failed)
+        self.desk.worker.run(
+            lambda: signing.publish_file(path, root, folder, revoked), done, failed
+        )

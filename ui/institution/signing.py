@@ -71,14 +71,16 @@ def sign_file(
     return found
 
 
-def publish_file(path: Path, root_path: Path, folder: Path) -> Published:
+def publish_file(
+    path: Path, root_path: Path, folder: Path, revoked: Path | None = None
+) -> Published:
     """Publish the envelope of a policy file; see :func:`proctor.session.publish.publish`."""
     target = envelope_of(path)
     try:
         raw = load.read_bytes(str(target))
     except PolicyError as error:
         raise InputError(f"There is no signed policy at {target}; sign it first.") from error
-    return publish.publish(raw, target.name, root_path, folder, datetime.now(UTC))
+    return publish.publish(raw, target.name, root_path, folder, datetime.now(UTC), revoked)
 
 
 def make_root(path: Path, institution: str, keys: Sequence[str], threshold: int) -> None:
