@@ -21,7 +21,7 @@ from proctor.evidence.attestation import Attestation
 from proctor.evidence.curve import COLUMNS
 from proctor.evidence.disk import PART, said_plainly
 from proctor.evidence.pictures import Opened, open_clip
-from proctor.evidence.show import gather
+from proctor.evidence.show import about_others, gather
 from proctor.evidence.story import FlagStory, Row, Story
 from proctor.evidence.untrusted import text
 from proctor.evidence.verify import Check
@@ -79,7 +79,7 @@ def write_page(
     """
     shown = gather(folder, titles, listed)
     opened: dict[str, Opened] | None = None
-    notes = shown.notes
+    notes = (*shown.notes, *about_others(shown))
     if identities is not None:
         opened = {}
         with Apart() as apart:

@@ -59,6 +59,21 @@ def gather(
     )
 
 
+def about_others(shown: Shown) -> tuple[str, ...]:
+    """Sentences for a page: what holds the case, and how often it was looked at."""
+    held = tuple(
+        f"{one.hold.name} holds {'some clips' if one.hold.flags else 'this case'} until "
+        f"{one.hold.until:%Y-%m-%d}, so that nothing held is erased before: {one.hold.reason}"
+        for one in shown.holds
+    )
+    if not shown.looks:
+        return held
+    people = len({(look.log, look.who) for look in shown.looks})
+    times = "once" if len(shown.looks) == 1 else f"{len(shown.looks)} times"
+    who = "one person" if people == 1 else f"{people} people"
+    return (*held, f"It was opened, shown or handed on {times}, by {who}; `case show` lists each.")
+
+
 def _policy(raw: bytes) -> tuple[Policy | None, tuple[str, ...]]:
     """The policy of the case; a case of another version may hold one that this version cannot read."""
     try:

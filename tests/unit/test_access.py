@@ -22,7 +22,10 @@ from proctor.errors import CheckFailed, InputError, MissingError
 from proctor.evidence import access, keys, layout, verify_case, view
 from proctor.evidence.case import Case
 from proctor.evidence.export import export
+from proctor.evidence.hold import Hold
+from proctor.evidence.hold import write as write_hold
 from proctor.evidence.opening import opened
+from proctor.evidence.page import write_page
 from proctor.evidence.seal import NoKeyError
 from proctor.evidence.verify import verify
 from proctor.types import Clip
@@ -275,6 +278,24 @@ def test_show_and_its_page_and_an_export_are_on_record(
     looks = json.loads(capsys.readouterr().out)["looks"]
     assert [one["kind"] for one in looks] == [access.SHOWN, access.EXPORTED]
     assert main(["case", "verify", case]) == 0
+
+
+def test_the_page_says_what_holds_a_case_and_how_often_it_was_looked_at(
+    finished_case: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    assert "handed on" not in write_page(finished_case, page).read_text("utf-8")
+    look(finished_case, reader("Ada"))
+    look(finished_case, reader("Ben"))
+    attempt = view.read(finished_case).attempt
+    paper = Hold(
+        attempt, frozenset(), "The <b>board", "An appeal.", datetime(2199, 1, 1, tzinfo=UTC)
+    )
+    (finished_case / layout.HOLDS).mkdir()
+    (finished_case / layout.hold_name(1)).write_bytes(write_hold(paper, [keys.reviewer_key()]))
+    told = write_page(finished_case, page).read_text("utf-8")
+    assert "opened, shown or handed on 2 times, by 2 people" in told
+    assert "The &lt;b&gt;board holds this case until 2199-01-01" in told
 
 
 def test_a_page_without_pictures_is_nobodys_look(finished_case: Path, tmp_path: Path) -> None:
