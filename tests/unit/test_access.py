@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,13 +19,15 @@ from hypothesis import strategies as st
 from policies import load, sign
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, InputError, MissingError
-from proctor.evidence import access, keys, layout, verify_case, view
+from proctor.evidence import access, keys, layout, retention, verify_case, view
 from proctor.evidence.case import Case
+from proctor.evidence.clearing import clear, files_of
 from proctor.evidence.export import export
 from proctor.evidence.hold import Hold
 from proctor.evidence.hold import write as write_hold
 from proctor.evidence.opening import opened
 from proctor.evidence.page import write_page
+from proctor.evidence.retention import due
 from proctor.evidence.seal import NoKeyError
 from proctor.evidence.verify import verify
 from proctor.types import Clip
@@ -302,6 +304,16 @@ def test_a_page_without_pictures_is_nobodys_look(finished_case: Path, tmp_path: 
     words = ["case", "show", str(finished_case), "--html", str(tmp_path / "page.html")]
     assert main(words) == 0
     assert access.logs(finished_case) == []
+
+
+def test_T1_the_logs_go_with_the_whole_case(finished_case: Path) -> None:  # noqa: N802
+    look(finished_case, reader())
+    case = view.read(finished_case)
+    policy = load.parse(case.policy, "of the case")
+    now = NOW + timedelta(days=policy.retention.journal_days + 1)
+    found = due([retention.kept(case, files_of(finished_case))], policy, now)
+    clear(finished_case, found, now)
+    assert not finished_case.exists()
 
 
 # A hostile log.
