@@ -22,7 +22,7 @@ from proctor.evidence.untrusted import number, text
 
 Records = Sequence[Mapping[str, Any]]
 
-# Names under which programs offer pictures or sound of their own. Lower case; a part is enough.
+# Names under which programs offer pictures or sound of their own. Lower case; where a word begins.
 SOFTWARE_CAMERAS = (
     "virtual", "obs-camera", "obs camera", "manycam", "snap camera", "xsplit", "mmhmm", "splitcam",
     "sparkocam", "webcamoid", "camtwist", "droidcam", "iriun", "epoccam", "ivcam", "vcam", "v4l2loopback",
@@ -231,7 +231,7 @@ def _device(device: Mapping[str, Any]) -> Iterator[Reason]:
         yield Reason(f"{kind}-unnamed", f"The system does not tell which {kind} was used.")
     elif (
         device.get("software") is True
-        or any(part in f"{name.lower()} " for part in known)
+        or any(re.search(rf"(?<![a-z]){re.escape(part)}", f"{name.lower()} ") for part in known)
         or driver in SOFTWARE_DRIVERS
     ):
         yield Reason(

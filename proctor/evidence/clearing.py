@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from proctor.errors import InputError
-from proctor.evidence import keys, layout, tombstone
+from proctor.evidence import keys, layout, outbox, tombstone
 from proctor.evidence.case import Case
 from proctor.evidence.disk import said_plainly
 from proctor.evidence.retention import SEALED, Due
@@ -54,6 +54,7 @@ def clear(folder: Path, due: Sequence[Due], now: datetime) -> None:
             case.close()
         if whole:
             keys.attempt_key_path(case.attempt).unlink(missing_ok=True)
+            outbox.forget(case.attempt)
             _remove(folder)
 
 

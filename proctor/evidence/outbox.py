@@ -150,7 +150,7 @@ class Outbox:
         if not layout.ATTEMPT.fullmatch(attempt):
             raise InputError(f"The case {folder} names no attempt, so it cannot be delivered.")
         which = hashlib.sha256(hub.encode()).hexdigest()[:12]
-        return cls(folder, keys.data_dir() / "outbox" / f"{attempt}-{which}.sqlite")
+        return cls(folder, _queues() / f"{attempt}-{which}.sqlite")
 
     def close(self) -> None:
         """Let go of the queue; safe to call twice."""
@@ -392,6 +392,17 @@ class Outbox:
         except sqlite3.OperationalError as error:
             self._base.execute("ROLLBACK")
             raise MissingError(f"Cannot write the outbox {self.path}: {error}.") from error
+
+
+def forget(attempt: str) -> None:
+    """Remove the queues of an attempt whose case was erased as a whole; they name its flags."""
+    if layout.ATTEMPT.fullmatch(attempt):
+        for path in _queues().glob(f"{attempt}-*"):
+            path.unlink(missing_ok=True)
+
+
+def _queues() -> Path:
+    return keys.data_dir() / "outbox"
 
 
 def _record(line: bytes) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, Template
 from pyrage import x25519
 
+from policies.schema import NEVER_A_FLAG
 from proctor.errors import InputError
 from proctor.evidence.apart import Apart
 from proctor.evidence.attestation import Attestation
@@ -134,6 +135,7 @@ def render(
         open_checks=[check for check in checks if answer(check) != "yes"],
         notes=notes,
         attestation=attestation,
+        never_a_flag=NEVER_A_FLAG,
         key_given=opened is not None,
         opened=clips,
         with_pictures=sum(1 for clip in clips.values() if clip.pictures),

@@ -305,6 +305,18 @@ def test_what_was_erased_is_not_sent_any_more(tmp_path: Path) -> None:
     case.close()
 
 
+def test_a_case_that_is_erased_as_a_whole_leaves_no_queue(ended: Path, tmp_path: Path) -> None:
+    from proctor.evidence import outbox
+
+    attempt = Case.read(ended).attempt
+    with SmallHub() as hub:
+        send(ended, hub)
+    assert list((tmp_path / "home/outbox").glob(f"{attempt}*"))
+    outbox.forget(attempt)
+    assert not list((tmp_path / "home/outbox").glob(f"{attempt}*"))
+    outbox.forget("*")  # no attempt: nothing is touched
+
+
 def test_a_clip_that_the_hub_does_not_take_stops_nothing_else(
     ended: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

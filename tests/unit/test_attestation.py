@@ -126,6 +126,27 @@ def test_the_words_judge_nobody() -> None:
         assert "student" not in sentence or "nothing about the student" in sentence
 
 
+@pytest.mark.parametrize(
+    ("device", "name", "software"),
+    [
+        ("camera", "OBS Virtual Camera", True),
+        ("camera", "XSplit VCam", True),
+        ("camera", "Dummy video device (0x0000)", True),
+        ("camera", "HD UVCam", False),
+        ("camera", "Integrated Camera: Integrated C", False),
+        ("camera", "Logitech BRIO", False),
+        ("camera", "Brandi Cam", False),
+        ("microphone", "Monitor of Built-in Audio", True),
+        ("microphone", "CABLE Output (VB-Audio Virtual Cable)", True),
+        ("microphone", "Microphone Array (Realtek)", False),
+    ],
+)
+def test_names_of_programs_and_of_hardware(device: str, name: str, software: bool) -> None:
+    records = clean()
+    records[2]["data"]["devices"] = [{"device": device, "name": name, "software": None}]
+    assert (f"{device}-software" in reasons(records)) is software
+
+
 LEAF = (
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.just("live")
 )
