@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.cli import calibrate, case_send, exam_page, joining, running
     from proctor.cli.controls import Controls
     from proctor.errors import InputError
+    from proctor.session import delivery
     from proctor.session.plan import make_plan
     from proctor.session.session import FPS, Session, choose_recipients
 
@@ -101,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with (
             begin() as session,
-            case_send.sending(session, arguments, progress.tell),
+            delivery.sending(session, arguments.code, arguments.kbit, progress.tell),
             exam_page.listening(session, progress.tell),
             calibrate.walking(session, arguments.calibrate, progress.tell),
         ):
@@ -129,7 +130,15 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         progress.close()
     running.print_summary(summary, arguments.case, arguments.json, arguments.quiet)
-    case_send.send_rest(plan.policy.hub, arguments)
+    came = delivery.send_rest(
+        plan.policy.hub,
+        arguments.case,
+        arguments.code,
+        arguments.kbit,
+        case_send.teller(arguments.quiet),
+    )
+    if not (arguments.json or arguments.quiet):
+        case_send.say(came, arguments.case)
     return 0
 
 

@@ -56,6 +56,8 @@ class Attesting:
         self._intervals: deque[int] = deque(maxlen=INTERVALS)
         self._clock_seen = -CLOCK_LOOK_S
         self._ahead = 0.0
+        # Read now, before devices are open: it takes a few tenths of a second.
+        inventory.build()
 
     def begin(
         self,

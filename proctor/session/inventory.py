@@ -102,13 +102,18 @@ def plugin_data(plugin: Plugin) -> dict[str, Any]:
     """Which code a detector is: its package's digest, and whether it is ours."""
     package = plugin.create.__module__.partition(".")[0]
     ours = package in OURS
+    if ours:
+        number, digest = build()["version"], build()["sha256"]
+    else:
+        number, digest = _foreign(package)
+    return {"name": plugin.name, "built_in": ours, "version": number, "sha256": digest}
+
+
+@cache
+def _foreign(package: str) -> tuple[str, str]:
+    """Version and digest of a package that is not ours."""
     owner = next(iter(packages_distributions().get(package, [])), "")
-    return {
-        "name": plugin.name,
-        "built_in": ours,
-        "version": _version("open-proctor" if ours else owner),
-        "sha256": build()["sha256"] if ours else digest_of(sorted(_package(package))),
-    }
+    return _version(owner), digest_of(sorted(_package(package)))
 
 
 def digest_of(files: Iterable[tuple[str, Path]]) -> str:

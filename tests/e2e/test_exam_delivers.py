@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import ipaddress
 import json
@@ -20,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from skimage import data
 
 from policies.consent import accept_all
-from proctor.cli import case_send
 from proctor.evidence import layout, view
 from proctor.evidence.outbox import Item, Later
 from proctor.hub.client import HubClient
 from proctor.pipeline.flatout import FlatOut
+from proctor.session import delivery
 from proctor.session.plan import make_plan
 from proctor.session.session import Session, choose_recipients
 from proctor.types import Frame
@@ -77,12 +76,11 @@ def sit(folder: Path, hub_url: str, told: list[str], *, code: str = "") -> Path:
     policy.write_text(POLICY.format(hub=hub_url), encoding="utf-8")
     plan = make_plan(str(policy))
     case = folder / "case"
-    given = argparse.Namespace(case=case, code=code, kbit=0.0, quiet=True, json=False)
     with (
         Session(
             plan, accept_all(plan.policy), case, recipients=choose_recipients(plan, [])
         ) as session,
-        case_send.sending(session, given, told.append),
+        delivery.sending(session, code, 0.0, told.append),
     ):
         session._begin("live", [])
         session.attesting.begin(0.0, session.plan, "live")
@@ -94,7 +92,7 @@ def sit(folder: Path, hub_url: str, told: list[str], *, code: str = "") -> Path:
             on_lost=session.recorder.lost,
         )
         session._finish(driver.run(pictures()), 120, 0)
-    case_send.send_rest(plan.policy.hub, given)
+    delivery.send_rest(plan.policy.hub, case, code, 0.0, lambda sentence: None)
     return case
 
 
@@ -141,7 +139,7 @@ def test_without_a_hub_in_the_policy_nothing_is_asked_of_the_network(
 def test_a_hub_that_is_down_is_told_journalled_and_does_not_touch_the_exam(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(case_send, "PATIENCE_MINUTES", 0.001)
+    monkeypatch.setattr(delivery, "PATIENCE_MINUTES", 0.001)
     with small_hub.SmallHub() as hub:
         url = hub.url
     told: list[str] = []
