@@ -37,10 +37,13 @@ FEWEST = 2
 # Without a good look for this long, looks from before say nothing about who is there now.
 FORGET_S = 4.0
 # Likeness from which somebody is surely the same, and the width of the doubt below: the score rises
-# from 0 to 1 across it. With the rule's 0.6 that is a likeness of 0.42 and less, which 1 in 1000 pairs
-# of different people reach (FairFace, 17,766 pairs; docs/detectors/identity.md).
-SAME = 0.54
+# from 0 to 1 across it. With the rule's 0.6 that is a likeness of 0.44 and less: 1 in 1000 pairs of
+# different people reach 0.432 (FairFace, 10,296 pairs; docs/detectors/identity.md).
+SAME = 0.56
 DOUBT = 0.20
+# A second face this wide, as a share of the first one's width, could be the one that the landmarker
+# took. Smaller ones are people far behind and pictures on the wall.
+RIVAL = 0.5
 # YuNet's score in an enlarged cut-out from which the landmarker's face is one: a print on a shirt
 # and patterns stay below.
 PLAIN = 0.8
@@ -111,7 +114,8 @@ class Identity:
     def _not_alone(self, sample: Frame, view: FaceView) -> str:
         """Why it is not certain that the landmarker's face is the one face to compare, or nothing."""
         found = self._finder.find(shrink(sample.image, FINDER_SIDE), SURE)
-        if any(not overlaps(face.box, view.box) for face in found):
+        least = RIVAL * view.box.width
+        if any(f.box.width >= least and not overlaps(f.box, view.box) for f in found):
             return "more than one face in view"
         if self._finder.look_closer(sample.image, view.box) < PLAIN:
             return "face not plainly seen"
