@@ -31,6 +31,9 @@ def start(name: str, lang: str | None = None) -> tuple[QApplication, Texts]:
     app.setApplicationName("open-proctor")
     app.setApplicationDisplayName(name)
     app.setStyle("Fusion")
+    # Nothing moves by itself, whatever the system prefers.
+    for effect in Qt.UIEffect:
+        app.setEffectEnabled(effect, False)
     said = speak(app, lang or system_language())
     theme.apply(app, theme.system_name())
     hints = app.styleHints()

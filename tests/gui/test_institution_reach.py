@@ -196,6 +196,37 @@ def test_a_policy_by_the_keyboard_alone(
     assert 'exam = "Algebra"' in target.read_text(encoding="utf-8")
 
 
+def test_a_page_to_read_is_scrolled_by_the_keyboard(window: Window, settle: Settle) -> None:
+    window.resize(900, 500)
+    window.activateWindow()
+    page = window.go("changes")
+    page.compare_with("minimal")
+    settle(window)
+    page.setFocus()
+    assert page.verticalScrollBar().maximum() > 0
+    QTest.keyClick(page, Qt.Key.Key_PageDown)
+    assert page.verticalScrollBar().value() > 0
+
+
+def test_signs_are_drawn_anew_in_other_colours(window: Window, dressed: QApplication) -> None:
+    from ui import theme
+
+    window.go("rules")
+
+    def darkest() -> int:
+        picture = window.sections.item(1).icon().pixmap(18, 18).toImage()
+        points = [picture.pixelColor(x, y) for x in range(18) for y in range(18)]
+        return min(point.lightness() for point in points if point.alpha() > 200)
+
+    theme.apply(dressed, "light")
+    QApplication.processEvents()
+    on_light = darkest()
+    theme.apply(dressed, "dark")
+    QApplication.processEvents()
+    assert on_light < 80
+    assert darkest() > 150
+
+
 def test_the_focus_can_be_seen(window: Window) -> None:
     """A control with the focus looks different from one without."""
     window.activateWindow()

@@ -185,6 +185,10 @@ class NamedPage(EditPage):
             self._count(self.names.item(place))
         self._show(refill=refill)
 
+    def draw_anew(self) -> None:
+        for place in range(self.names.count()):
+            self._count(self.names.item(place))
+
     def row_of(self, key: Path) -> Row | None:
         if len(key) < 2 or key[0] != self.table.name or not self._choose(key[1]):
             return None

@@ -135,6 +135,9 @@ class KeysPage(LookPage):
     def show_draft(self, *, refill: bool) -> None:
         self.use.setEnabled(self.desk.draft.is_open)
 
+    def draw_anew(self) -> None:
+        self._list()
+
     def _list(self) -> None:
         self.opening.show_keys(self.desk.keys.opening)
         self.signing.show_keys(self.desk.keys.signing)

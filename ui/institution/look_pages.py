@@ -48,6 +48,8 @@ class LookPage(Page):
     def __init__(self, desk: Desk, title: str, about: str, *, wide: bool = False) -> None:
         super().__init__(title, about, wide=wide)
         self.desk = desk
+        # There is more to read here than to operate: the arrow keys scroll it.
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def show_draft(self, *, refill: bool) -> None:
         raise AssertionError(f"{type(self).__name__} shows nothing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path as FilePath
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -240,7 +240,8 @@ class Window(QMainWindow):
         item = QListWidgetItem(title)
         item.setData(Qt.ItemDataRole.UserRole, name)
         item.setData(Qt.ItemDataRole.UserRole + 1, title)
-        item.setIcon(theme.icon(picture if picture in PICTURES else "exam"))
+        item.setData(Qt.ItemDataRole.UserRole + 2, picture if picture in PICTURES else "exam")
+        item.setIcon(theme.icon(item.data(Qt.ItemDataRole.UserRole + 2)))
         self.sections.addItem(item)
 
     def _make(self, name: str) -> Page:
@@ -398,6 +399,18 @@ class Window(QMainWindow):
             self.state.setText(t.say(said if draft.unsaved else plain, file=file, version=version))
         self.setWindowModified(draft.unsaved)
         self.setWindowTitle(f"{self.name.text()}[*]")
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Draw the signs anew where the colours of the system changed."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "sections"):
+            for place in range(self.sections.count()):
+                item = self.sections.item(place)
+                picture = item.data(Qt.ItemDataRole.UserRole + 2)
+                if picture:
+                    item.setIcon(theme.icon(picture))
+            for page in self.pages.values():
+                page.draw_anew()
 
     def say(self, text: str, severity: str = "good") -> None:
         """Show a message in the foot line, and have it read out when nothing else is being read."""

@@ -68,6 +68,9 @@ class Page(QScrollArea):
     def show_draft(self, *, refill: bool) -> None:
         """Show what the app works on; ``refill`` also where the page itself may have made the change."""
 
+    def draw_anew(self) -> None:
+        """Make the pictures anew that are drawn in colours; those have changed."""
+
 
 def row(*widgets: QWidget, stretch: bool = True) -> QHBoxLayout:
     """Widgets side by side, in the reading direction."""
