@@ -15,6 +15,7 @@ from policies import load
 from policies.consent import Grant
 from policies.errors import PolicyError
 from proctor.capture.replay import Recording
+from proctor.cli.main import main
 from proctor.pipeline.detector import Context
 from proctor.types import Frame
 
@@ -175,6 +176,15 @@ def test_no_policy_can_make_a_flag_of_it():
     raw = load.read("standard")[1] + b'\n[rules."camera.virtual"]\non = 0.6\n'
     with pytest.raises(PolicyError, match="about a camera, not about a person"):
         load.parse(raw, "of this test")
+
+
+def test_policy_check_refuses_such_a_rule_with_a_sentence(tmp_path: Path, capsys) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_bytes(load.read("standard")[1] + b'\n[rules."camera.virtual"]\non = 0.6\n')
+    assert main(["policy", "check", str(policy)]) == 2
+    said = capsys.readouterr().err
+    assert "it makes a case unattested and is never a flag. Remove the rule." in said
+    assert said.count("\n") == 1
 
 
 def test_three_hours_take_little_memory():
