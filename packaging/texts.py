@@ -20,8 +20,8 @@ LANGUAGES = ("de", "fr", "es", "nl")
 # A domain is the package whose sentences it holds, and whose ``texts`` folder holds its catalogues:
 # what students read, and what the apps say. The apps ask the first for what it says already.
 DOMAINS = ("policies", "ui")
-# The apps make their forms of this model, so they say its titles and descriptions.
-SCHEMA = "policies/schema.py"
+# The apps make their forms of this model, so they say its titles and descriptions, and the linter's titles.
+SCHEMA, RULES = "policies/schema.py", "policies/lint_rules"
 # Who says sentences: a call of one of these, with the English text as its first arguments.
 SPEAKERS = {"say", "mark"}
 # The first number of a .mo file in the machine order that we write (GNU gettext manual, 10.3).
@@ -45,6 +45,10 @@ def spoken(domain: str = "policies") -> dict[Key, str]:
     for node in ast.walk(ast.parse((ROOT / SCHEMA).read_text(encoding="utf-8"))):
         for key in _labels(node):
             found.setdefault(key, SCHEMA)
+    for path in sorted((ROOT / RULES).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for key in _rules(node):
+                found.setdefault(key, path.relative_to(ROOT).as_posix())
     known = spoken()
     return {key: place for key, place in found.items() if key not in known}
 
@@ -69,6 +73,14 @@ def _keys(node: ast.AST) -> Iterator[Key]:
         for said in (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,):
             if isinstance(said, ast.Constant) and isinstance(said.value, str) and said.value:
                 yield (said.value,)
+
+
+def _rules(node: ast.AST) -> Iterator[Key]:
+    """The title of a rule of the linter: the first argument of ``PACK.error`` or ``PACK.warning``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        first = node.args[0]
+        if node.func.attr in ("error", "warning") and isinstance(first, ast.Constant):
+            yield (str(first.value),)
 
 
 def po_path(lang: str, domain: str = "policies") -> Path:

@@ -171,6 +171,25 @@ def test_return_in_a_long_text_makes_no_line(window: Window, settle: Settle) -> 
     assert said == "You sit the exam in a room. With a person."
 
 
+def test_findings_are_titled_in_the_windows_language(
+    make_window: Callable[..., Window], settle: Settle, policy_file: Path
+) -> None:
+    window = make_window(policy_file, "de")
+    window.desk.draft.change(("retention", "journal_days"), 90)
+    settle(window)
+    window.show_field(("retention", "journal_days"))
+    notes = window.pages["retention"].row_of(("retention", "journal_days")).notes
+    assert "Protokolle weniger als sechs Monate behalten (L-EU-02)" in notes
+
+
+def test_every_rule_has_a_title_in_german() -> None:
+    from policies.lint_rules import RULES
+    from ui.texts import texts
+
+    t = texts("de")
+    assert [rule.id for rule in RULES if t.say(rule.title) == rule.title] == []
+
+
 PLACE = re.compile(r"{(\w*)}")
 
 

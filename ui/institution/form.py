@@ -39,7 +39,7 @@ class Row(QWidget):
 
     def __init__(self, t: Texts, field: Field, suggest: Suggest | None = None) -> None:
         super().__init__()
-        self.field = field
+        self.field, self._t = field, t
         self._about = t.say(field.about) if field.about else ""
         title = t.say(field.title)
         self.input = _input(t, field, title, suggest)
@@ -70,7 +70,7 @@ class Row(QWidget):
 
     def show_problems(self, found: Sequence[Problem]) -> None:
         """Say below the field what is wrong with it."""
-        told = [(_told(one), one.severity) for one in found[:MOST_SHOWN]]
+        told = [(_told(self._t, one), one.severity) for one in found[:MOST_SHOWN]]
         for place, note in enumerate(self._notes):
             note.say(*(told[place] if place < len(told) else ("", "error")))
         control = self.input.main
@@ -128,11 +128,13 @@ class Form(QWidget):
         return self.rows.get(key[depth])
 
 
-def _told(problem: Problem) -> str:
-    """A problem in one paragraph: the linter's with its reason and how to mend it."""
+def _told(t: Texts, problem: Problem) -> str:
+    """A problem in one line: a rule's with how to mend it, where its English is the window's language."""
     if not problem.rule:
         return problem.text
-    return f"{problem.text} {problem.mend} ({problem.rule})"
+    if t.lang == "en":
+        return f"{problem.text} {problem.mend} ({problem.rule})"
+    return f"{problem.title} ({problem.rule})"
 
 
 def _input(t: Texts, field: Field, title: str, suggest: Suggest | None) -> Input:

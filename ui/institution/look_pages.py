@@ -105,6 +105,8 @@ class FindingsPage(LookPage):
         head.addWidget(Sign(problem.severity, problem.severity), 0, Qt.AlignmentFlag.AlignTop)
         head.addWidget(Words(f"{kind}: {place}", "heading"), 1)
         card.column.addLayout(head)
+        if problem.title:
+            card.column.addWidget(_chosen(Words(problem.title, "label")))
         card.column.addWidget(_chosen(Words(problem.text)))
         for text in (problem.why, problem.mend):
             if text:

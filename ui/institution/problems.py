@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from policies.lint import lint
+from policies.lint_rules import RULES
 from policies.load import as_tuples, document_of, printable
 from policies.schema import Policy
 from proctor.pipeline.plugins import discover
@@ -24,7 +25,11 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend. ``rule`` is the linter's number, empty for a value that is not allowed."""
+    """One thing to mend. ``rule`` is the linter's number, empty for a value that is not allowed.
+
+    ``title`` is in the language of the window, as ``text`` is without a rule; what a rule says
+    (``text``, ``why``, ``mend``) is in English.
+    """
 
     key: Path
     severity: Severity
@@ -33,6 +38,7 @@ class Problem:
     why: str = ""
     mend: str = ""
     source: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,13 @@ TOGETHER: tuple[tuple[str, str, Path], ...] = (
     (r"must be a number that is finite", mark("This must be a number."), ()),
 )  # fmt: skip
 
+# Titles of rules that are written with a number of the code in them, so that the catalogues know them.
+NUMBERED = (
+    mark("clips longer than 20 s"),
+    mark("more than 10 s before the flag"),
+    mark("breaks shorter than 5 minutes"),
+)
+
 PATTERNS: Mapping[str, str] = {
     "age1": mark(
         "This is no public key of somebody who opens clips; such a key begins with “age1”."
@@ -118,11 +131,20 @@ def check(t: Texts, text: str, where: str) -> Checked:
         policy = Policy.model_validate(as_tuples(data))
     except ValidationError as error:
         return Checked(text, data, None, tuple(_values(t, error, data)))
+    titles = {rule.id: rule.title for rule in RULES}
     found = [
-        Problem(one.key, one.severity, one.what, one.rule, one.why, one.mend, one.source)
+        Problem(
+            one.key, one.severity, one.what, one.rule, one.why, one.mend, one.source,
+            _begun(t.say(titles[one.rule])),
+        )
         for one in lint(policy, raw)
-    ]
+    ]  # fmt: skip
     return Checked(text, data, policy, (*_plugins(t, policy), *found))
+
+
+def _begun(title: str) -> str:
+    """A title as the beginning of a line."""
+    return f"{title[:1].upper()}{title[1:]}"
 
 
 def _plugins(t: Texts, policy: Policy) -> Iterator[Problem]:
