@@ -67,7 +67,9 @@ def python_version(version: tuple[int, int]) -> Check:
 def this_build() -> Check:
     """Which build this is, for an institution's list of builds (docs/attestation.md)."""
     found = inventory.build()
-    return Check("build", "ok", f"version {found['version']}, sha256 {found['sha256']}", needed=False)
+    return Check(
+        "build", "ok", f"version {found['version']}, sha256 {found['sha256']}", needed=False
+    )
 
 
 def libraries(names: Mapping[str, str] = LIBRARIES) -> list[Check]:
