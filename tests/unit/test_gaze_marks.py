@@ -359,3 +359,17 @@ def test_milestones_out_of_order_and_unknown_ones_are_passed_over(clips, make):
     detector.mark(Marker(3.0, "calibration.begin", {"what": "gaze"}))
     (told,) = detector.mark(Marker(90.0, "calibration.end", {"what": "gaze"}))
     assert "it took too long" in told.data["why"]
+
+
+def test_many_glances_count_as_one_act_and_a_single_one_does_not(media, make):
+    """Label: eyes to one side and the other from 0.42 to 2.62 s of a clip of 3.1 s."""
+    path = media / "video" / "portrait" / "d0.mp4"
+    samples = Recording.open(path).samples(camera=Grant("camera", "test"), microphone=None)
+    once = [sample for sample in samples if isinstance(sample, Frame)]
+    assert play(make(), once)[0] == []
+    again = [replace(f, t=f.t + 3.1 * i) for i in range(4) for f in once]
+    flags, said = play(make(), again)
+    assert [f.kind for f in flags] == ["gaze.away"]
+    between = [o.reason for o in said if isinstance(o, Observation) and "looks" in o.reason]
+    assert between
+    assert all(reason.startswith("away for ") for reason in between)
