@@ -97,13 +97,13 @@ class FindingsPage(LookPage):
         card = Card()
         card.column.setSpacing(theme.SMALL)
         error = problem.severity == "error"
-        kind = t.say("Error") if error else t.say("Warning")
         place = place_of(self.desk, problem)
-        card.setAccessibleName(f"{kind}: {place}")
+        heading = t.say("Error: {place}" if error else "Warning: {place}", place=place)
+        card.setAccessibleName(heading)
         head = QHBoxLayout()
         head.setSpacing(theme.SMALL)
         head.addWidget(Sign(problem.severity, problem.severity), 0, Qt.AlignmentFlag.AlignTop)
-        head.addWidget(Words(f"{kind}: {place}", "heading"), 1)
+        head.addWidget(Words(heading, "heading"), 1)
         card.column.addLayout(head)
         if problem.title:
             card.column.addWidget(_chosen(Words(problem.title, "label")))
