@@ -195,6 +195,9 @@ def _fmr(numbers: Floats) -> str:
         weights = np.outer(times, times)
         shares.append(float((over * weights).sum() / np.triu(weights, 1).sum()))
     low, high = np.quantile(shares, [0.025, 0.975])
+    if not over.any():
+        # Drawing people anew cannot say how rare the unseen is; here pairs count as independent.
+        low, high = clopper_pearson(0, len(upper[0]))
     share = over[upper].mean()
     text += f"   ≥ {LIMIT:.2f}: {over.sum():3d} = {share:.5f} [{low:.5f}, {high:.5f}]"
     ordered = np.sort(likeness[upper])[::-1]
