@@ -33,9 +33,9 @@ VOICED = 45
 # Up to this much "voice" in two seconds is a cough or a knock (docs/detectors/speech.md): nobody spoke.
 UNVOICED = 12
 
-# The voice must stand out of the steady background by this much (dB). At 10 dB one in three hundred
-# pieces of a student's own voice is no longer clearly theirs, at 5 dB one in eleven
-# (benchmarks/speaker.py).
+# The voice must stand out of the steady background by this much (dB). In hiss 10 dB softer than the
+# voice 3 of 90 own pieces of ten readers are no longer clearly theirs and none is taken for somebody
+# else's; at 5 dB it was 6 and 1 of 71 (benchmarks/speaker.py).
 CLEAR_DB = 10.0
 CLEAR_TO_LEARN_DB = 15.0
 BACKGROUND_SHARE = 10
