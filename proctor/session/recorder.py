@@ -101,8 +101,8 @@ class Recorder:
     """Everything that happens between what a detector says and what a case holds.
 
     Not thread-safe: one thread (the evidence writer) calls it. ``grants`` is read at every step and
-    may change; ``purposes`` says on which of them each kind lives, its sensor first. ``on_flag`` hears of flags as
-    they open and close.
+    may change; ``purposes`` says on which of them each kind lives, its sensor first. ``on_flag``
+    hears of flags as they open and close.
     """
 
     def __init__(
