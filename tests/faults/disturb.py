@@ -22,6 +22,8 @@ import striking
 import proctor.session.session  # noqa: F401 (imported once, here, and not in every forked program)
 from proctor.pipeline import plugins
 
+TRIES = 3
+
 
 def chosen(moments: list[int], sample: int | None, turn: int) -> list[int]:
     """All moments, or about ``sample`` of them spread over all; ``turn`` shifts which."""
@@ -66,13 +68,13 @@ def once(
     """Strike one call; returns what failed, or nothing."""
     kind, place, fault = where
     log, at = base / "log", base / "-".join(map(str, where))
-    for _ in range(3):
+    for attempt in range(TRIES):
         number = found[kind][place]
         scenario.begin(at)
         ended = striking.strike(lambda: scenario.work(at), log, kind, number, fault)
-        if not ended.struck or striking.changes_disk(ended.struck):
+        if not ended.struck or striking.changes_disk(ended.struck) or attempt == TRIES - 1:
             break
-        # Files that are only read are counted by the same call, and there may be more today.
+        # Files that are only read are counted by the same call, and there may be more by now.
         shutil.rmtree(at)
         scenario.begin(at)
         found.update(striking.moments(lambda: scenario.work(at), log))
@@ -82,7 +84,7 @@ def once(
         assert striking.changes_disk(ended.struck), "a call that only reads was struck"
         scenario.check_all(at, ended, fault)
     except AssertionError as error:
-        return f"{scenario.name}: {fault} at {kind} {number}: {error}\n    {ended.struck}"
+        return f"{scenario.name}: {fault} at {kind} {number}: {error}\n    {ended.struck[:400]}"
     finally:
         shutil.rmtree(at)
     return ""

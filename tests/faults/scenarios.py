@@ -279,15 +279,14 @@ class Resume(Replay):
     """Going on after a crash, when the disk fails or the power goes again."""
 
     name = "resume"
-    # A kill here leaves a whole clip whose last record is missing, and one flag to come.
-    STOPPED_AT = ("fsync", 15)
 
     def prepare(self, at: Path) -> None:
         super().prepare(at)
-        kind, number = self.STOPPED_AT
-        log = at.with_name("log")
-        killed = striking.strike(lambda: self.replay(at), log, kind, number, KILL)
+        # Leaves a whole clip whose last record is missing, and one flag to come.
+        log, clips = at.with_name("log"), at / "case" / layout.CLIPS
+        killed = striking.strike(lambda: self.replay(at), log, "fsync", 1, KILL, only=clips)
         assert killed.code < 0, killed.said
+        assert list(clips.iterdir()), "it died before there was a clip"
         # What a power cut in the middle of a record leaves.
         with (at / "case" / layout.JOURNAL).open("ab") as file:
             file.write(b'{"specversion":"1.0","id":')

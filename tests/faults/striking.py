@@ -84,16 +84,19 @@ def changes_disk(call: str) -> bool:
     return "openat(" not in call or _CHANGING.search(call) is not None
 
 
-def strike(work: Work, log: Path, name: str, number: int, fault: str) -> Ended:
-    """Run ``work`` and let ``fault`` come at its ``number``-th call of ``name``."""
+def strike(
+    work: Work, log: Path, name: str, number: int, fault: str, only: Path | None = None
+) -> Ended:
+    """Run ``work`` and let ``fault`` come at its ``number``-th call of ``name`` (``only``: on this path)."""
     what = f"signal={fault}" if fault in SIGNALS else f"error={fault}"
     inject = f"inject={name}:{what}:when={number}"
-    ended = _traced(work, log, ["-e", f"trace={name}", "-e", inject])
+    options = ["-P", str(only)] if only else []
+    ended = _traced(work, log, [*options, "-e", f"trace={name}", "-e", inject])
     lines = log.read_text("utf-8", "replace").splitlines()
     struck = [line for line in lines if "(INJECTED)" in line]
     if fault in SIGNALS and ended.code == -signal.Signals[f"SIG{fault}"]:
         struck = [line for line in lines if re.match(r"\d+ +\w+\(", line)][-1:]
-    return Ended(ended.code, ended.said, ended.at, struck[0][:200] if struck else "")
+    return Ended(ended.code, ended.said, ended.at, struck[0] if struck else "")
 
 
 def run(work: Work) -> Ended:

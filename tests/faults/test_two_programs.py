@@ -48,8 +48,10 @@ def stopped(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str
     words += ["--quiet", "--case", str(home / "case")]
     # After the first clip was put in place, before the journal says so.
     kill = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync"]
-    killed = proctor(*words, by=[*kill, "-e", "inject=fsync:signal=KILL:when=15"])
+    kill += ["-P", str(home / "case" / "clips"), "-e", "inject=fsync:signal=KILL:when=1"]
+    killed = proctor(*words, by=kill)
     assert killed.returncode != 0
+    assert list((home / "case" / "clips").iterdir())
     return home / "case", words
 
 
