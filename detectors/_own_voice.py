@@ -64,7 +64,7 @@ def is_narrow(samples: Samples) -> bool:
     hertz = np.fft.rfftfreq(len(samples), 1.0 / RATE)
     upper = float(power[hertz > _UPPER_HZ].sum())
     speech = float(power[(hertz > _SPEECH_HZ) & (hertz <= _UPPER_HZ)].sum())
-    return upper < speech * 10.0 ** (NARROW_DB / 10.0)
+    return bool(upper < speech * 10.0 ** (NARROW_DB / 10.0))
 
 
 class OwnVoice:
