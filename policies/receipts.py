@@ -64,7 +64,9 @@ def receipts(policy: Policy, records: Iterable[Mapping[str, Any]]) -> list[bytes
         first = first or record
         times[str(record.get("id"))] = str(record.get("time"))
         document = _receipt(policy, first, record, state, times, len(made) + 1)
-        made.append(json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8") + b"\n")
+        text = json.dumps(document, ensure_ascii=False, indent=1)
+        # Half of a surrogate pair, in a journal of a stranger, becomes the JSON escape of itself.
+        made.append(text.encode("utf-8", "backslashreplace") + b"\n")
     return made
 
 

@@ -7,6 +7,7 @@ A finding goes beside them under a name that says what it is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from collections.abc import Iterator
@@ -103,6 +104,12 @@ def _made() -> Iterator[tuple[str, str, bytes]]:
         at = files[layout.JOURNAL].index(line) + line.index(b'"data"') + 8
         bent = bytes([place, 4 + 1]) + struct.pack(">H", at) + b'"flag":{},"t":1e308,'
         yield "case", f"bent-{number}", bent
+    # Found by reading, before the fuzzer was there: each ended the verifier in a traceback.
+    odd = files[layout.JOURNAL].replace(targets.ATTEMPT.encode(), b"\\ud800")
+    yield "case", "half-a-pair-for-an-attempt", bytes([place, 6, 0, 0]) + odd
+    odd = files[layout.JOURNAL].replace(b'"type":"sealed"', b'"type":"erased"')
+    odd = odd.replace(b'"flag":"f-1"', b'"flag":{}')
+    yield "case", "a-table-for-a-flag", bytes([place, 6, 0, 0]) + odd
     listed = {
         "attempt": targets.ATTEMPT,
         "signer": json.loads(lines[0])["data"]["public_key"],
@@ -111,6 +118,12 @@ def _made() -> Iterator[tuple[str, str, bytes]]:
         "left_out": ["f-1"],
     }
     yield "export", "listed", b"\x01" + json.dumps(listed).encode()
+    # A list of what is there, so that the later checks are asked.
+    digests = {f"case/{name}": hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    numbers = {**listed, "files": digests, "left_out": [], "clips": [1]}
+    yield "export", "numbers-for-clips", b"\x01" + json.dumps(numbers).encode()
+    whole = {**listed, "files": digests, "left_out": [], "clips": []}
+    yield "export", "whole", b"\x01" + json.dumps(whole).encode()
 
 
 def main() -> None:
