@@ -206,7 +206,8 @@ class CheckStep(Step):
             (checks.writing(data_dir()), t.say("Writing")),
         ):
             state: Severity = "good" if check.state == "ok" else "error"
-            found.append((title, Finding(state, f"{check.detail} {check.mend}".strip())))
+            mend = f"{check.detail} {check.mend}".strip()
+            found.append((title, Finding(state, t.say("It works.") if state == "good" else mend)))
         absent = [one for one in plan.not_measured if one.mend]
         missing = " ".join(one.sentence() for one in absent)
         well = t.say("All that your exam needs is on this computer.")

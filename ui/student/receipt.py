@@ -39,6 +39,8 @@ class ReceiptPage(Page):
         )
         self.attempt, self.mine = attempt, mine
         self.comments: dict[str, QPlainTextEdit] = {}
+        self.delivery = Note()
+        self.column.addWidget(self.delivery)
         self._length()
         self._flags()
         self._kept()

@@ -10,8 +10,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from policies.schema import PurposeName
-from proctor.cli.case_send import delivering
 from proctor.errors import ProctorError
+from proctor.session import delivery
 from proctor.session.devices import Devices
 from proctor.session.markers import ExamPage
 from proctor.session.plan import Plan
@@ -136,7 +136,7 @@ class Runner(QObject):
     def _delivery(self, session: Session) -> AbstractContextManager[None]:
         joined = self._attempt.joined
         code = joined.invitation.code if joined is not None else ""
-        return delivering(session, self._attempt.case, code, 0.0, self.notice.emit)
+        return delivery.sending(session, code, 0.0, self.notice.emit)
 
     @contextmanager
     def _page(self, session: Session) -> Iterator[None]:

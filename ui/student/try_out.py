@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
 from policies.consent import Answers
@@ -13,6 +13,7 @@ from policies.schema import PurposeName
 from policies.texts.numbers import kind_title
 from proctor.types import Frame, Marker, Observation
 from ui import theme
+from ui.app import centred_on
 from ui.student.attempt import Attempt
 from ui.student.looking import Looking
 from ui.widgets.camera import CameraView
@@ -21,7 +22,10 @@ from ui.widgets.layout import button, name_it, row
 from ui.widgets.meter import LevelMeter
 from ui.widgets.words import Note
 
-WIDTH, HEIGHT = 620, 760
+# Average characters across; the height follows from what is shown.
+WIDTH, HEIGHT = 85, 760
+# Room around a text in the table, a little more than the style sheet's.
+PADDING = 9
 
 
 class TryOut(QDialog):
@@ -50,6 +54,8 @@ class TryOut(QDialog):
         self.table.setHorizontalHeaderLabels([t.say("Looked for"), t.say("Now")])
         self.table.horizontalHeader().setStretchLastSection(True)
         self.table.verticalHeader().hide()
+        # A longer name, or a scroll bar, makes the other column narrower, for every line.
+        self.table.horizontalHeader().sectionResized.connect(lambda *_: self._fit_rows())
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         name_it(self.table, t.say("What the program sees"))
         self.table.setToolTip("")
@@ -63,8 +69,16 @@ class TryOut(QDialog):
         column.addLayout(row(close))
         self._rows: dict[str, QTableWidgetItem] = {}
 
-    def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(WIDTH, HEIGHT if self._looking is not None else super().sizeHint().height())
+    def fit(self) -> None:
+        """As wide as text is read with ease, and as high as what is shown needs."""
+        width, high = centred_on(self.fontMetrics().averageCharWidth() * WIDTH, HEIGHT)
+        layout = self.layout()
+        needed = layout.totalHeightForWidth(width) if layout is not None else high
+        self.resize(width, needed)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        super().showEvent(event)
+        self.fit()
 
     def _answered(self, yes: bool) -> None:
         if not yes:
@@ -78,7 +92,7 @@ class TryOut(QDialog):
         self.meter.setVisible("microphone" in wanted)
         self.table.show()
         self._open(Answers(dict.fromkeys(wanted, True), "asked", self.attempt.t.lang))
-        self.resize(WIDTH, HEIGHT)
+        self.fit()
 
     def _open(self, answers: Answers) -> None:
         looking = self._looking = Looking(self.attempt, answers)
@@ -117,6 +131,23 @@ class TryOut(QDialog):
                 self.table.resizeColumnToContents(0)
             if item.text() != text:
                 item.setText(text)
+                self._fit_row(item.row())
+
+    def _fit_rows(self) -> None:
+        for line in range(self.table.rowCount()):
+            self._fit_row(line)
+
+    def _fit_row(self, line: int) -> None:
+        """Make a line as high as its texts need; Qt's own measure forgets the style sheet's padding."""
+        needed = 0
+        for column in range(self.table.columnCount()):
+            item = self.table.item(line, column)
+            width = self.table.columnWidth(column) - 4 * PADDING
+            room = QRect(0, 0, max(1, width), 10_000)
+            text = item.text() if item is not None else ""
+            wrap = int(Qt.TextFlag.TextWordWrap)
+            needed = max(needed, self.table.fontMetrics().boundingRect(room, wrap, text).height())
+        self.table.setRowHeight(line, needed + 2 * PADDING)
 
     def stop(self) -> None:
         """Release the devices and forget what they gave."""

@@ -10,9 +10,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QStackedWidget, 
 from shiboken6 import isValid
 
 from proctor.session import my_data
+from proctor.session.delivery import Delivered, send_rest
 from proctor.session.my_data import Mine
 from ui import theme
 from ui.app import centred_on
+from ui.bridge import Worker
 from ui.student.attempt import Attempt
 from ui.student.check import CheckStep
 from ui.student.choices import ChoicesStep
@@ -48,6 +50,7 @@ class StudentWindow(QMainWindow):
         self.steps: dict[str, Step] = {}
         self._here = JOIN
         self._closing = False
+        self._post = Worker(self)
         self._build()
         self.resize(*centred_on(WIDTH, HEIGHT))
         attempt.said.connect(self.say)
@@ -269,9 +272,32 @@ class StudentWindow(QMainWindow):
 
     def _show_receipt(self, mine: Mine) -> None:
         self.receipt = ReceiptPage(self.attempt, mine)
+        self._send_rest(self.receipt)
         self.receipt.closed.connect(self.close)
         self._show_page(self.receipt)
         self.show()
+
+    def _send_rest(self, receipt: ReceiptPage) -> None:
+        """Deliver what is left while the student reads; what remains waits on this computer."""
+        attempt, t = self.attempt, self.attempt.t
+        joined = attempt.joined
+        if joined is None or not attempt.policy.hub:
+            return
+        hub, folder, code = attempt.policy.hub, attempt.case, joined.invitation.code
+        receipt.delivery.say(
+            t.say("What is locked is being sent. You can close the window at any time.")
+        )
+
+        def done(came: Delivered | None) -> None:
+            if came is not None and came.whole:
+                receipt.delivery.say(t.say("Everything has arrived."), "good")
+            else:
+                text = t.say(
+                    "Not everything could be sent. It waits here: {folder}", folder=str(folder)
+                )
+                receipt.delivery.say(text, "warning")
+
+        self._post.run(lambda: send_rest(hub, folder, code, 0.0, lambda sentence: None), done)
 
     def _show_page(self, page: Page) -> None:
         self.stack.addWidget(page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QPushButton
+from PySide6.QtWidgets import QPushButton
 
 from ui import theme
 from ui.texts import Texts
@@ -24,14 +24,11 @@ class ConsentCard(Card):
             self.column.addWidget(Words(alternative))
         self.yes = self._choice(t.say("Accept"), f"{question} {t.say('Accept')}")
         self.no = self._choice(t.say("Decline"), f"{question} {instead} {alternative}".strip())
-        self._group = QButtonGroup(self)
-        for which in (self.yes, self.no):
-            self._group.addButton(which)
-        self._group.setExclusive(True)
         self._same_size()
         self.column.addLayout(row(self.yes, self.no))
-        self.yes.clicked.connect(lambda: self.answered.emit(True))
-        self.no.clicked.connect(lambda: self.answered.emit(False))
+        # No button group: in one, the tabulator would reach Accept only.
+        self.yes.clicked.connect(lambda: self._chosen(True))
+        self.no.clicked.connect(lambda: self._chosen(False))
 
     @property
     def answer(self) -> bool | None:
@@ -42,10 +39,13 @@ class ConsentCard(Card):
 
     def show_answer(self, answer: bool | None) -> None:
         """Show an answer that was given before."""
-        self._group.setExclusive(False)
         self.yes.setChecked(answer is True)
         self.no.setChecked(answer is False)
-        self._group.setExclusive(True)
+
+    def _chosen(self, answer: bool) -> None:
+        # An answer is changed by the other one, never taken away by a second click.
+        self.show_answer(answer)
+        self.answered.emit(answer)
 
     def _choice(self, text: str, about: str) -> QPushButton:
         made = button(text, "choice", about)
