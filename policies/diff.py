@@ -139,6 +139,10 @@ def _keys(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
         for key in before:
             if key not in after:
                 yield Change(RECIPIENT, "less", t.say(gone, key=short_key(key)))
+    if "clips" in new.purposes and old.student_copy != new.student_copy:
+        yours, none = SWITCHES["student_copy"]
+        own = new.student_copy
+        yield Change(RECIPIENT, "less" if own else "more", t.say(yours if own else none))
     was, now = old.escrow, new.escrow
     if "clips" not in new.purposes or not (spare_before and spare_before == spare_after):
         return

@@ -484,6 +484,11 @@ class Policy(Part):
         title="Escrow",
         description="A spare key to clips that several people can only use together.",
     )
+    student_copy: bool = Field(
+        False,
+        title="Student's own key",
+        description="Whether students may have a key of their own to the clips of their exam.",
+    )
     hub: HubAddress = Field(
         "",
         title="Hub",

@@ -196,6 +196,10 @@ SWITCHES: Mapping[str, tuple[str, str]] = {
         mark("There is now a spare key to your clips, for people who act together: {key}."),
         mark("This spare key to your clips is gone: {key}."),
     ),
+    "student_copy": (
+        mark("You can now have a key of your own to your clips."),
+        mark("You can no longer have a key of your own to your clips."),
+    ),
     "required": (
         mark("The exam can only start if this part works: “{part}”."),
         mark("The exam can now also start without this part: “{part}”."),

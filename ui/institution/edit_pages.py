@@ -34,7 +34,7 @@ CARDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (mark("Where, and for whom"), ("jurisdictions", "languages", "min_age", "dpia")),
     (mark("Name and validity"), ("id", "version", "not_before", "expires")),
-    (mark("Clips and flags"), ("recipients", "show_flags")),
+    (mark("Clips and flags"), ("recipients", "student_copy", "show_flags")),
 )
 # What a new entry begins with, where its defaults alone would not do.
 NEW: Mapping[str, Mapping[str, object]] = {"purposes": {"basis": "consent", "alternative": ""}}
