@@ -228,7 +228,9 @@ def access(t: Texts, policy: Policy, parts: Parts) -> Iterator[Item]:
             )
         if policy.student_copy:
             yield Item(
-                t.say("You can have a key of your own to your clips. You choose it before the exam.")
+                t.say(
+                    "You can have a key of your own to your clips. You choose it before the exam."
+                )
             )
         yield Item(t.say("A clip can only be opened with such a key."))
         yield Item(t.say("You can see who opened your clips, and when."))

@@ -6,9 +6,15 @@ import argparse
 import signal
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policies.consent import Answers
+    from policies.schema import Policy
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from proctor.cli import passphrase
     from proctor.cli.case_send import add_options
     from proctor.cli.running import add_session_options
 
@@ -47,6 +53,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="begin with half a minute in which the screen, the light and the room's sound are "
         "learned; without it wider limits hold",
     )
+    parser.add_argument(
+        "--own-copy",
+        action="store_true",
+        help="make yourself a key to the clips, under a passphrase, where the policy grants one",
+    )
+    passphrase.add_option(parser)
     add_options(parser)
     parser.set_defaults(run=run, code="")
 
@@ -58,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.cli import calibrate, case_send, exam_page, joining, running
     from proctor.cli.controls import Controls
     from proctor.errors import InputError
-    from proctor.session import delivery
+    from proctor.session import delivery, own_copy
     from proctor.session.plan import make_plan
     from proctor.session.session import FPS, Session, choose_recipients
 
@@ -73,9 +85,15 @@ def run(arguments: argparse.Namespace) -> int:
     )
     answers = None
     if not arguments.resume:
+        if arguments.own_copy:
+            own_copy.check(plan.policy, arguments.case)
         recipients = choose_recipients(plan, arguments.recipient, running.tell)
         running.print_not_measured(plan, arguments.quiet)
         answers = running.get_consent(plan, arguments.consent, arguments.lang or "en")
+        if arguments.own_copy:
+            recipients += _own_key(arguments, plan.policy, answers)
+    elif arguments.own_copy:
+        raise InputError("This exam has begun; --own-copy is for the beginning of one.")
     limit = float("inf") if arguments.minutes is None else arguments.minutes * 60.0
     progress = running.Progress(None if arguments.minutes is None else limit, arguments.quiet)
     on_flag = running.flag_printer(arguments.json, progress.write)
@@ -142,16 +160,33 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _own_key(arguments: argparse.Namespace, policy: Policy, answers: Answers) -> tuple[str, ...]:
+    """The public half of a key that is made for the student; none where no clip will be kept."""
+    from proctor.cli import passphrase, running
+    from proctor.session import own_copy
+
+    if not answers.granted.get("clips"):
+        running.tell("No key of your own is made, since you said no to clips.")
+        return ()
+    ask = passphrase.asker(arguments.passphrase_file, twice=True)
+    made = own_copy.make(policy, arguments.case, ask(own_copy.key_path(arguments.case)))
+    running.tell(f"Your key to the clips is {made.path}; nobody can use it without the passphrase.")
+    return (made.recipient,)
+
+
 def _window(arguments: argparse.Namespace) -> int:
     """The same exam with windows; what only a terminal has is refused in a sentence."""
     from proctor.cli.apps import start
     from proctor.errors import InputError
 
-    names = ("policy", "root", "addendum", "recipient", "json", "minutes", "resume", "calibrate")
+    names = (
+        *("policy", "root", "addendum", "recipient", "json", "minutes", "resume", "calibrate"),
+        *("own_copy", "passphrase_file"),
+    )
     given = [name for name in names if getattr(arguments, name)]
     if given or arguments.consent != "ask":
         raise InputError(
-            f"--{(given or ['consent'])[0]} is for an exam in the terminal; give --terminal with an "
+            f"--{(given or ['consent'])[0].replace('_', '-')} is for an exam in the terminal; give --terminal with an "
             f"invitation, or --case DIR."
         )
     return start(

@@ -42,6 +42,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Ask = Callable[[Path], str]
 
 
+class LockedError(InputError):
+    """The passphrase given does not open a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyFile:
     """One identity file: its name, where it is, and the public key to give to others.
@@ -198,7 +202,7 @@ def _unlock(raw: bytes, path: Path, passphrase: str) -> bytes:
     try:
         return bytes(pyrage.passphrase.decrypt(raw, passphrase))
     except (pyrage.DecryptError, OSError) as error:  # pyrage raises either, by where it fails
-        raise InputError(
+        raise LockedError(
             f"The key {path} does not open: the passphrase is wrong, the file is damaged, or it is an "
             f"age file that no passphrase protects."
         ) from error
