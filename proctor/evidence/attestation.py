@@ -283,8 +283,8 @@ def _clock(of: Mapping[str, Records]) -> Iterator[Reason]:
         by = number(changed.get("by_s"), -1e9, 1e9) or 0.0
         yield Reason(
             "clock-changed",
-            f"The computer's clock moved by {by:.0f} s during the exam: it was set, or the computer "
-            f"slept. Times are counted apart from it.",
+            f"The computer's clock moved by {by:.0f} s during the exam: it was set. Times are "
+            f"counted apart from it.",
         )
 
 

@@ -32,7 +32,7 @@ STEP_S = 1e-5
 FEWEST_DIFFERENT = 8
 # A coarser clock than this (Windows before Python 3.13) makes everything look like a grid.
 FINE_CLOCK_S = 1e-4
-# A correction over the network shifts the clock by less; a hand on it, or sleep, by more.
+# A correction over the network shifts the clock by less; a hand on it by more. Sleep shifts neither clock.
 CLOCK_STEP_S = 5.0
 CLOCK_LOOK_S = 5.0
 

@@ -29,6 +29,10 @@ from proctor.types import Erasure, Marker
 
 # Before a break ends by itself, its end is announced this long ahead (s).
 WARNING_S = 60.0
+# The session's loop turns several times a second. Where it did not for so long, the computer slept or the
+# program was held up (s).
+STOOD_STILL_S = 10.0
+STOOD_STILL = "The computer slept, or the program was held up."
 # Who asks, unless somebody else is named: the policy itself.
 BY_POLICY = Asked()
 
@@ -65,6 +69,7 @@ class Interventions:
         self._work = threading.RLock()
         self._writer: int | None = None
         self._warned = False
+        self._turned: float | None = None
 
     def withdraw(self, purpose: PurposeName) -> str:
         """Take back what was agreed to (rule C4); returns the alternative, a sentence.
@@ -215,6 +220,23 @@ class Interventions:
     def _forget_history(self) -> None:
         for station in self._stations:
             station.after_gap = True
+
+    def watch_sleep(self, now: float) -> None:
+        """Called at every turn of a live session: time in which there was none becomes an ``agent.gap``.
+
+        Nobody measured in it, which the rules count as such; what detectors remember of the time before
+        does not belong to the time after. In a break nothing is measured anyway.
+        """
+        last, self._turned = self._turned, now
+        if last is None or now - last < STOOD_STILL_S or self._desk.state.on_break:
+            return
+        self._forget_history()
+        gap = {"start": round(last, 3), "end": round(now, 3), "why": STOOD_STILL}
+        self._case.record("agent.gap", gap, now)
+        self._on_notice(
+            f"{STOOD_STILL} Nothing was measured for {round(now - last)} s, and that does not count "
+            f"against you. The exam goes on."
+        )
 
     def watch_breaks(self, now: float) -> None:
         """Begin a planned break, and end one whose time is over; both are told in a sentence."""

@@ -15,7 +15,7 @@ from policies.schema import PurposeName
 from policies.sign import PAYLOAD_TYPE, envelope
 from proctor.capture.milestones import checked
 from proctor.capture.replay import Recording
-from proctor.clock import SessionClock
+from proctor.clock import SessionClock, steady
 from proctor.errors import InputError
 from proctor.evidence.case import Case
 from proctor.evidence.journal import SOURCE
@@ -115,7 +115,7 @@ class Session:
             state = ConsentState.from_records(records)
             earlier = earlier_of(records, state)
             session = cls.__new__(cls)
-            origin = time.monotonic() - earlier.t
+            origin = steady() - earlier.t
             granted = {purpose for purpose in state.purposes if state.live(purpose)}
             session._load(plan, granted, SessionClock(case.anchor, origin))
         except BaseException:
@@ -328,6 +328,7 @@ class Session:
             self.attesting.begin(self.clock.now(), self.plan, kind, capture.facts)
             while not until(self.clock.now()) and not capture.over:
                 self.interventions.attend()
+                self.interventions.watch_sleep(self.clock.now())
                 self.attesting.attend(self.clock.now(), capture.facts)
                 self.interventions.watch_breaks(self.clock.now())
                 self._pump(live, self._marked, on_progress, PUMP_S)
