@@ -40,6 +40,7 @@ def run_one(target: str, seconds: int, corpus: Path, findings: Path) -> None:
         f"-max_total_time={seconds}", f"-timeout={HANGS_S}", f"-rss_limit_mb={mine + MOST_MB}",
         f"-max_len={LONGEST}", f"-artifact_prefix={findings}/", "-print_final_stats=1", "-seed=1",
     ]  # fmt: skip
+    targets.work_in(corpus.with_name("work"))
     read = targets.TARGETS[target]
 
     def within_time(data: bytes) -> None:
@@ -57,7 +58,8 @@ def run_one(target: str, seconds: int, corpus: Path, findings: Path) -> None:
 
 def fuzz(target: str, seconds: int) -> bool:
     """Fuzz one target in a process of its own; prints a row and says whether nothing was found."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=memory) as place:
         corpus, findings = Path(place) / "corpus", Path(place) / "findings"
         corpus.mkdir()
         findings.mkdir()

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import struct
 import tempfile
 from collections.abc import Callable
@@ -306,14 +305,28 @@ def _alone(folder: Path) -> None:
 # A place to work in.
 
 
+# A folder in memory, where there is one: thousands of small files are written.
+MEMORY = next((path for path in (Path("/dev/shm"),) if path.is_dir()), None)  # noqa: S108
+_PLACES: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def work_in(folder: Path) -> None:
+    """Write below ``folder``, which whoever calls removes: the fuzzer ends without tidying up."""
+    _folder.cache_clear()
+    global _given
+    _given = folder
+
+
+_given: Path | None = None
+
+
 @cache
 def _folder() -> Path:
-    memory = Path("/dev/shm")  # noqa: S108 (a folder in memory, where there is one)
-    made = tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None)
-    import atexit
-
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return Path(made)
+    if _given is not None:
+        return _given
+    # Removed when this module goes.
+    _PLACES.append(tempfile.TemporaryDirectory(prefix="fuzz-", dir=MEMORY))
+    return Path(_PLACES[-1].name)
 
 
 # What lies in a folder now: only what differs is written.
