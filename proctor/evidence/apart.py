@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from proctor.evidence import clip, limits
-from proctor.evidence.clip import ClipError, ClipInfo
+from proctor.evidence.clip import ClipError, ClipInfo, Sound
 from proctor.types import Image
 
 # What one clip may take. The longest that a policy can ask for, 60 s of 1280x720, takes 0.8 s and
@@ -33,6 +33,7 @@ START_S = 30.0
 _FILES = 4
 _MAX_HEAD = 100_000
 _MAX_TIMES = 1_000
+_MAX_SOUND = round(2 * clip.MAX_RATE * clip.MAX_SECONDS)
 
 
 class Apart:
@@ -68,7 +69,7 @@ class Apart:
     def info(self, data: bytes) -> ClipInfo:
         """As :func:`clip.info`; :class:`ClipError` also when it took too long, too much, or crashed."""
         with self._lock:
-            head, _ = self._ask({"what": "info"}, data)
+            head, _, _ = self._ask({"what": "info"}, data)
         try:
             return _info(head["info"])
         except (KeyError, TypeError, ValueError) as error:
@@ -81,15 +82,25 @@ class Apart:
         if len(times) > _MAX_TIMES:
             raise ValueError(f"{len(times)} pictures were asked for at once")
         with self._lock:
-            _, images = self._ask({"what": "frames", "times": list(times)}, data)
+            _, images, _ = self._ask({"what": "frames", "times": list(times)}, data)
         return images
+
+    def sound(self, data: bytes) -> Sound:
+        """As :func:`clip.sound`; :class:`ClipError` also when it took too long, too much, or crashed."""
+        with self._lock:
+            head, _, samples = self._ask({"what": "sound"}, data)
+        rate = head.get("rate")
+        if type(rate) is not int or not 0 <= rate <= clip.MAX_RATE or (samples and not rate):
+            raise ClipError("The clip could not be opened: its decoder answered nonsense.")
+        return Sound(rate, samples)
 
     def close(self) -> None:
         """End the process; safe to call twice."""
         with self._lock:
             self._end()
 
-    def _ask(self, head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[Image]]:
+    def _ask(self, head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[Image], bytes]:
+        """What the process answers, the pictures that come with it, and the sound."""
         if len(data) > clip.MAX_BYTES:
             raise ClipError(f"The clip is larger than {clip.MAX_BYTES // 1_000_000} MB.")
         pipe = self._started()
@@ -103,7 +114,8 @@ class Apart:
             problem, sizes = answer.get("problem"), answer.get("sizes", [])
             if problem is not None:
                 raise ClipError(str(problem)[:500])
-            return answer, _images(pipe, sizes, len(head.get("times", ())))
+            samples = pipe.recv_bytes(_MAX_SOUND) if answer.get("sound") is True else b""
+            return answer, _images(pipe, sizes, len(head.get("times", ()))), samples
         except ClipError:
             raise
         except (EOFError, OSError, ValueError, AttributeError, TypeError) as error:
@@ -186,10 +198,14 @@ def _serve(pipe: Connection, memory: int) -> None:
         except EOFError:
             return
         images: list[Image] = []
+        samples = b""
         answer: dict[str, Any]
         try:
             if head["what"] == "info":
                 answer = {"info": asdict(clip.info(data))}
+            elif head["what"] == "sound":
+                heard = clip.sound(data)
+                samples, answer = heard.samples, {"sound": True, "rate": heard.rate}
             else:
                 images = clip.frames(data, head["times"])
                 answer = {"sizes": [image.shape[:2] for image in images]}
@@ -198,5 +214,7 @@ def _serve(pipe: Connection, memory: int) -> None:
         except MemoryError:
             answer = {"problem": "The clip takes more memory than any of ours."}
         pipe.send_bytes(json.dumps(answer).encode("utf-8"))
+        if answer.get("sound"):
+            pipe.send_bytes(samples)
         for image in images:
             pipe.send_bytes(np.ascontiguousarray(image).tobytes())

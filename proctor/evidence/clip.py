@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import av
 import numpy as np
@@ -25,6 +26,7 @@ MAX_PIXELS = 1920 * 1088  # more than encoders.MAX_SIDE squared
 MAX_ENTRIES = (
     50_000  # samples, fragments and boxes; 120 s at 60 pictures a second need about 12 000
 )
+MAX_RATE = 48_000  # samples a second; ours have 16 000
 MAX_WORK_S = 4.0  # wall-clock seconds one call may decode; the longest honest clip takes 0.8
 
 # Boxes that hold boxes, and where the number of entries stands in those that hold tables
@@ -52,6 +54,14 @@ class ClipInfo:
     pictures: int
     rate: int
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """One channel of 16-bit samples, little-endian, at ``rate`` a second; 0 and empty where there is none."""
+
+    rate: int
+    samples: bytes
 
 
 def info(data: bytes) -> ClipInfo:
@@ -101,6 +111,32 @@ def frames(data: bytes, times: Sequence[float]) -> list[Image]:
         for index in wanted:
             found[index] = _bgr(shown)
     return [found[i] for i in range(len(times))]
+
+
+def sound(data: bytes) -> Sound:
+    """The clip's sound, whole; no samples where it has none. Raises :class:`ClipError` as :func:`frames`."""
+    with _opened(data) as container:
+        if not container.streams.audio:
+            return Sound(0, b"")
+        stream = container.streams.audio[0]
+        stream.codec_context.thread_count = 1
+        rate = stream.codec_context.sample_rate
+        if not 0 < rate <= MAX_RATE:
+            raise ClipError(
+                f"The clip's sound has {rate} samples a second, which none of ours has."
+            )
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+        deadline = time.monotonic() + MAX_WORK_S
+        parts, most = bytearray(), round(2 * rate * MAX_SECONDS)
+        for frame in chain(container.decode(stream), (None,)):
+            if frame is not None and not parts and frame.time is not None:
+                # Sound that begins after the pictures begins with silence, so that both stay together.
+                parts += bytes(2 * round(rate * min(max(frame.time, 0.0), MAX_SECONDS)))
+            for part in resampler.resample(frame):
+                parts += part.to_ndarray().astype("<i2", copy=False).tobytes()
+            if len(parts) > most or time.monotonic() > deadline:
+                raise ClipError("The clip has more sound than any of ours.")
+        return Sound(rate, bytes(parts))
 
 
 def _decode(container: InputContainer) -> Iterator[av.VideoFrame]:

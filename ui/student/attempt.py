@@ -17,7 +17,7 @@ from policies.schema import Policy, PurposeName
 from policies.texts.notice import Part
 from proctor.errors import ProctorError
 from proctor.evidence.keys import data_dir
-from proctor.session import invitation
+from proctor.session import invitation, own_copy
 from proctor.session.devices import Devices
 from proctor.session.invitation import Joined
 from proctor.session.plan import Plan, make_plan
@@ -51,6 +51,9 @@ class Attempt(QObject):
         self.ready: Ready | None = None
         self.answers: dict[PurposeName, bool] = {}
         self.guardian: bool | None = None
+        # Whether the student wants a key of their own to their clips, and its passphrase until it is made.
+        self.own_key: bool | None = None
+        self.passphrase = ""
         self._practice_case: Path | None = None
 
     # What is known.
@@ -84,6 +87,10 @@ class Attempt(QObject):
     def offers_scan(self) -> bool:
         policy = self.policy
         return policy.room_scan.mode == "offered" and "room_scan" in policy.purposes
+
+    @property
+    def offers_own_key(self) -> bool:
+        return own_copy.granted(self.policy)
 
     def given(self) -> Answers:
         """The student's answers, with what a yes alone does not allow taken back."""

@@ -6,6 +6,7 @@ from policies.consent import ADULT, BIOMETRIC, GUARDIAN_QUESTION, put_to_student
 from policies.schema import PurposeName
 from proctor.session.arrangement import SENSOR
 from ui.student.attempt import Attempt
+from ui.student.own_copy import OwnKeyCard
 from ui.student.step import Step
 from ui.widgets.consent import ConsentCard
 from ui.widgets.words import Note
@@ -44,6 +45,11 @@ class ChoicesStep(Step):
             self.guardian.show_answer(attempt.guardian)
             self.guardian.answered.connect(self._guardian)
             self.column.addWidget(self.guardian)
+        self.own_key: OwnKeyCard | None = None
+        if attempt.offers_own_key:
+            self.own_key = OwnKeyCard(attempt)
+            self.own_key.changed.connect(self._say)
+            self.column.addWidget(self.own_key)
         self.outcome = Note()
         self.column.addWidget(self.outcome)
         self.column.addStretch(1)
@@ -51,11 +57,16 @@ class ChoicesStep(Step):
 
     @property
     def can_go_on(self) -> bool:
-        return self._complete() and self._some_sensor()
+        return self._complete() and self._some_sensor() and not self._passphrase_missing()
 
     def _complete(self) -> bool:
         answered = all(name in self.attempt.answers for name in self.cards)
         return answered and (self.guardian is None or self.attempt.guardian is not None)
+
+    def _passphrase_missing(self) -> bool:
+        """Whether a key is wanted for clips that are kept, and its passphrase is not chosen yet."""
+        card, keeps = self.own_key, self.attempt.answers.get("clips")
+        return card is not None and keeps is True and not card.complete
 
     def _some_sensor(self) -> bool:
         granted = self.attempt.given().granted
@@ -73,6 +84,8 @@ class ChoicesStep(Step):
     def _say(self) -> None:
         """What the answers lead to, also where they lead elsewhere."""
         t, attempt = self.t, self.attempt
+        if self.own_key is not None:
+            self.own_key.setVisible(attempt.answers.get("clips") is not False)
         if not self._complete():
             self.outcome.say("")
         elif not self._some_sensor():
@@ -87,6 +100,8 @@ class ChoicesStep(Step):
                 ),
                 "info",
             )
+        elif self._passphrase_missing():
+            self.outcome.say(t.say("Choose a passphrase for your key, or decline the key."), "info")
         elif attempt.policy.min_age < ADULT and any(
             attempt.answers.get(name) and not attempt.given().granted.get(name)
             for name in BIOMETRIC

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
+from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QPushButton, QVBoxLayout
 
 from policies.texts.mine import CLASSES, UNMEASURED
 from policies.texts.words import short_key
@@ -16,9 +16,10 @@ from proctor.evidence.export import export
 from proctor.evidence.page import write_page
 from proctor.evidence.story import FlagStory
 from proctor.evidence.words import clock
-from proctor.session import my_data
+from proctor.session import my_data, own_copy
 from proctor.session.my_data import Mine
 from ui.student.attempt import Attempt
+from ui.student.own_copy import OwnClips, why_not
 from ui.widgets.layout import Card, Page, button, name_it, row
 from ui.widgets.words import Note, Words
 
@@ -39,6 +40,13 @@ class ReceiptPage(Page):
         )
         self.attempt, self.mine = attempt, mine
         self.comments: dict[str, QPlainTextEdit] = {}
+        self.plays: dict[str, QPushButton] = {}
+        self.clips: OwnClips | None = None
+        path = own_copy.find(mine.folder, mine.story.recipients)
+        if path is not None:
+            self.clips = OwnClips(attempt, mine.folder, path)
+            self.clips.setParent(self)
+            self.clips.hide()
         self.delivery = Note()
         self.column.addWidget(self.delivery)
         self._length()
@@ -67,6 +75,9 @@ class ReceiptPage(Page):
             t.say("What was noted"),
             t.say("A note is a question to a person. It does not say that you did wrong."),
         )
+        if self.clips is None and any(flag.clip is not None for flag in flags):
+            policy = self.mine.told.policy
+            card.column.addWidget(Words(why_not(t, own_copy.granted(policy), policy.contact)))
         for flag in flags:
             self._flag(card, flag)
         self.column.addWidget(card)
@@ -85,6 +96,8 @@ class ReceiptPage(Page):
             t.say("A locked clip is kept.") if flag.clip is not None else t.say("No clip is kept.")
         )
         card.column.addWidget(Words(kept, "hint"))
+        if flag.clip is not None and self.clips is not None:
+            self._play(card, flag, self.clips)
         field = QPlainTextEdit(flag.comment)
         field.setTabChangesFocus(True)
         field.setFixedHeight(field.fontMetrics().lineSpacing() * COMMENT_LINES + 16)
@@ -98,6 +111,24 @@ class ReceiptPage(Page):
         send.clicked.connect(lambda: self.keep(flag.id))
         card.column.addWidget(field)
         card.column.addLayout(row(send))
+
+    def _play(self, card: Card, flag: FlagStory, clips: OwnClips) -> None:
+        """The button that plays a clip, and the place where it is played."""
+        t = self.attempt.t
+        play = button(
+            t.say("Play"), about=t.say("Play the clip of note {number}", number=flag.number)
+        )
+        play.setToolTip("")
+        place = QVBoxLayout()
+        play.clicked.connect(lambda: clips.watch(flag.id, place))
+        self.plays[flag.id] = play
+        card.column.addLayout(row(play))
+        card.column.addLayout(place)
+
+    def shut(self) -> None:
+        """Forget what was opened; the window closes."""
+        if self.clips is not None:
+            self.clips.shut()
 
     def keep(self, flag: str) -> None:
         """Keep what the student wrote to one flag."""

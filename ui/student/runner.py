@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from policies.schema import PurposeName
 from proctor.errors import ProctorError
-from proctor.session import delivery
+from proctor.session import delivery, own_copy
 from proctor.session.devices import Devices
 from proctor.session.markers import ExamPage
 from proctor.session.plan import Plan
@@ -105,9 +105,12 @@ class Runner(QObject):
         recipients = choose_recipients(attempt.plan, ())
         folder = attempt.case
         folder.parent.mkdir(parents=True, exist_ok=True)
+        answers = attempt.given()
+        if attempt.own_key and attempt.offers_own_key and answers.granted.get("clips"):
+            recipients += (own_copy.make(attempt.policy, folder, attempt.passphrase).recipient,)
         return Session(
             attempt.plan,
-            attempt.given(),
+            answers,
             folder,
             recipients=recipients,
             on_flag=flag,
@@ -117,6 +120,7 @@ class Runner(QObject):
     def _made(self, session: Session) -> None:
         session.watching = self.relay.watching
         self.session = session
+        self._attempt.passphrase = ""
         self.begun.emit()
 
     def _not_made(self, error: Exception) -> None:

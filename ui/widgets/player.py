@@ -1,0 +1,326 @@
+"""Plays a clip that is opened in memory: pictures, sound, a slider, steps and speeds. Nothing is written.
+
+A clip is opened by whoever calls, its pictures and its sound are decoded by a process of its own
+(``proctor.evidence.apart``), some at a time, and wait as JPEG pictures for the moment they are shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent
+from PySide6.QtWidgets import QComboBox, QSlider, QVBoxLayout, QWidget
+
+from proctor.errors import ProctorError
+from proctor.evidence.apart import Apart
+from proctor.evidence.clip import ClipInfo, Sound
+from proctor.types import Image
+from ui import theme
+from ui.bridge import Worker
+from ui.texts import Texts
+from ui.widgets.camera import CameraView
+from ui.widgets.layout import LeaveWheel, button, labelled, name_it, row
+from ui.widgets.speaker import Speaker
+from ui.widgets.words import Words
+
+# The agent's pictures are this far apart (s); asked a little later, it is that picture, not the one before.
+STEP_S, SLACK_S = 0.1, 0.02
+SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0)
+TICK_MS = 25
+# Pictures that are decoded at once take no more bytes than this; and none is kept wider than it is shown.
+CHUNK_BYTES, MOST_AT_ONCE = 60_000_000, 200
+WIDEST, QUALITY = 960, 92
+
+
+@dataclass
+class _Clip:
+    """A clip in memory. ``pictures`` are JPEGs, as far as they are decoded; ``count`` steps in all."""
+
+    data: bytes
+    info: ClipInfo
+    sound: Sound
+    pictures: list[bytes] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return max(1, round(self.info.duration / STEP_S))
+
+    @property
+    def ready(self) -> int:
+        """How many steps can be shown."""
+        return len(self.pictures) if self.info.has_video else self.count
+
+
+class Player(QWidget):
+    """One clip at a time. ``failed`` gives the sentence of a clip that cannot be opened."""
+
+    opened = Signal()
+    failed = Signal(str)
+
+    def __init__(self, t: Texts) -> None:
+        super().__init__()
+        self._t = t
+        self._clip: _Clip | None = None
+        self._asked = 0
+        self._apart = Apart()
+        self._worker = Worker(self)
+        self._speaker = Speaker(self)
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self._tick)
+        # Where playing began: a place in the clip (s), and the moment.
+        self._from, self._since = 0.0, 0.0
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SMALL)
+        self.view = CameraView(t.say("The clip"), mirrored=False)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setPageStep(round(1.0 / STEP_S))
+        name_it(self.slider, t.say("Place in the clip"))
+        self.slider.valueChanged.connect(self._moved)
+        self.slider.sliderReleased.connect(self._again)
+        self.place = Words(wrap=False)
+        self.play_button = button(t.say("Play"))
+        self.back = button(t.say("One picture back"))
+        self.on = button(t.say("One picture on"))
+        self.speed = QComboBox()
+        for one in SPEEDS:
+            self.speed.addItem(t.say("{n} times", n=t.number(one)), one)
+        self.speed.setCurrentIndex(SPEEDS.index(1.0))
+        self.speed.installEventFilter(LeaveWheel(self.speed))
+        name_it(self.speed, t.say("Speed"))
+        self.note = Words("", "hint")
+        self.play_button.clicked.connect(self.toggle)
+        self.back.clicked.connect(lambda: self.step(-1))
+        self.on.clicked.connect(lambda: self.step(1))
+        self.speed.currentIndexChanged.connect(self._again)
+        column.addWidget(self.view)
+        column.addWidget(self.slider)
+        column.addLayout(row(self.play_button, self.back, self.on, self.place))
+        column.addLayout(labelled(t.say("Speed"), self.speed))
+        column.addWidget(self.note)
+        self._enable()
+
+    @property
+    def playing(self) -> bool:
+        """Whether the clip runs."""
+        return self._timer.isActive()
+
+    @property
+    def count(self) -> int:
+        """Steps of a tenth of a second in the clip; 0 without one."""
+        return self._clip.count if self._clip is not None else 0
+
+    def open(self, get: Callable[[], bytes]) -> None:
+        """Show the clip that ``get`` gives (an MP4 in memory), from its beginning, and play it.
+
+        ``get`` runs off the window's thread; a :class:`ProctorError` of it becomes ``failed``.
+        """
+        self.forget(self._t.say("One moment, the clip is opened …"))
+        asked = self._asked
+
+        def work() -> _Clip:
+            data = get()
+            return _Clip(data, self._apart.info(data), self._apart.sound(data))
+
+        def done(clip: _Clip) -> None:
+            if asked == self._asked:
+                self._start(clip)
+
+        self._worker.run(work, done, self._refused)
+
+    def forget(self, instead: str = "") -> None:
+        """Stop, and keep nothing of the clip."""
+        self._asked += 1
+        self.pause()
+        self._clip = None
+        self.view.forget(instead)
+        self.note.setText("")
+        self._enable()
+
+    def shut(self) -> None:
+        """Stop, and end the process that decodes."""
+        self.forget()
+        self._worker.close()
+        self._speaker.close()
+        self._apart.close()
+
+    # What a person does.
+
+    def toggle(self) -> None:
+        """Play, or pause; from the beginning once the end was reached."""
+        if self.playing:
+            self.pause()
+        elif self._clip is not None:
+            if self.slider.value() >= self._clip.count - 1:
+                self.slider.setValue(0)
+            self._run()
+
+    def pause(self) -> None:
+        """Stand still at this picture."""
+        self._timer.stop()
+        self._speaker.stop()
+        self._say_play()
+
+    def step(self, by: int) -> None:
+        """Go on or back by pictures, and stand still there."""
+        self.pause()
+        self.slider.setValue(self.slider.value() + by)
+
+    # Inside.
+
+    def _start(self, clip: _Clip) -> None:
+        self._clip = clip
+        self.slider.setRange(0, clip.count - 1)
+        self.slider.setValue(0)
+        self._enable()
+        if clip.info.has_video:
+            self._decode(clip)
+        else:
+            self.view.forget(self._t.say("This clip has sound only."))
+        self._show()
+        self._run()
+        self.opened.emit()
+
+    def _decode(self, clip: _Clip) -> None:
+        """The next pictures, until all are there."""
+        begin, info = len(clip.pictures), clip.info
+        most = min(MOST_AT_ONCE, CHUNK_BYTES // max(1, 3 * info.width * info.height))
+        end = min(clip.count, begin + max(1, most))
+        times = [step * STEP_S + SLACK_S for step in range(begin, end)]
+
+        def work() -> list[bytes]:
+            return [_packed(image) for image in self._apart.frames(clip.data, times)]
+
+        def done(found: list[bytes]) -> None:
+            if clip is not self._clip:
+                return
+            clip.pictures += found
+            if begin <= self.slider.value() < len(clip.pictures):
+                self._show()
+            if found and len(clip.pictures) < clip.count:
+                self._decode(clip)
+
+        self._worker.run(work, done, self._refused)
+
+    def _refused(self, error: Exception) -> None:
+        if not isinstance(error, ProctorError):
+            raise error
+        self.forget(str(error))
+        self.failed.emit(str(error))
+
+    def _run(self) -> None:
+        self._from, self._since = self.slider.value() * STEP_S, time.monotonic()
+        self._timer.start()
+        self._sound()
+        self._say_play()
+
+    def _again(self) -> None:
+        """Another speed: go on from here."""
+        if self.playing:
+            self._speaker.stop()
+            self._run()
+
+    def _sound(self) -> None:
+        """Sound runs beside the pictures at normal speed; where it does not, that is said."""
+        t, clip = self._t, self._clip
+        if clip is None:
+            return
+        if not clip.sound.samples:
+            self.note.setText(t.say("This clip has no sound."))
+        elif self.speed.currentData() != 1.0:
+            self.note.setText(t.say("Sound is played at normal speed only."))
+        else:
+            self.note.setText("")
+            self._speaker.play(clip.sound, self._from, self._heard)
+
+    def _heard(self, there: bool) -> None:
+        if not there:
+            self.note.setText(
+                self._t.say("No loudspeaker was found, so the clip is played without its sound.")
+            )
+
+    def _tick(self) -> None:
+        clip = self._clip
+        if clip is None:
+            self.pause()
+            return
+        if self.slider.isSliderDown():
+            return
+        now = time.monotonic()
+        step = int((self._from + (now - self._since) * self.speed.currentData()) / STEP_S + 1e-6)
+        if step >= clip.count:
+            self._set(clip.count - 1)
+            self.pause()
+        elif step < clip.ready:
+            self._set(step)
+        else:
+            # The decoder is behind: wait for it, and go on from this very picture.
+            self._from, self._since = self.slider.value() * STEP_S, now
+
+    def _set(self, step: int) -> None:
+        """Move the slider as playing does."""
+        self.slider.blockSignals(True)
+        changed = step != self.slider.value()
+        self.slider.setValue(step)
+        self.slider.blockSignals(False)
+        if changed:
+            self._show()
+
+    def _moved(self) -> None:
+        """A person moved the slider: play on from there, or stand still there."""
+        self._show()
+        if not self.slider.isSliderDown():
+            self._again()
+
+    def _show(self) -> None:
+        clip, step = self._clip, self.slider.value()
+        if clip is None:
+            return
+        words = self._t.say(
+            "{at} of {all} seconds",
+            at=self._t.number(round(step * STEP_S, 1)),
+            all=self._t.number(round(clip.count * STEP_S, 1)),
+        )
+        self.place.setText(words)
+        self.slider.setAccessibleDescription(words)
+        if step < len(clip.pictures):
+            self.view.show_picture(_unpacked(clip.pictures[step]))
+
+    def _say_play(self) -> None:
+        words = self._t.say("Pause") if self.playing else self._t.say("Play")
+        self.play_button.setText(words)
+        name_it(self.play_button, words)
+
+    def _enable(self) -> None:
+        for one in (self.slider, self.play_button, self.back, self.on, self.speed):
+            one.setEnabled(self._clip is not None)
+        if self._clip is None:
+            self.place.setText("")
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
+        self.pause()
+        super().hideEvent(event)
+
+
+def _packed(image: Image) -> bytes:
+    height, width = image.shape[:2]
+    if width > WIDEST:
+        size = (WIDEST, max(1, round(height * WIDEST / width)))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not done:
+        raise AssertionError("a picture was not encoded")
+    return bytes(jpeg.tobytes())
+
+
+def _unpacked(jpeg: bytes) -> Image:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise AssertionError("a picture that was encoded here is not decoded")
+    return np.asarray(image, dtype=np.uint8)
