@@ -312,6 +312,8 @@ class StudentWindow(QMainWindow):
             step.close()
         if self.runner is not None and self.receipt is None:
             self.runner.close()
+        if self.receipt is not None:
+            self.receipt.shut()
         Looking.finish_all()
         if self.exam is not None and isValid(self.exam):
             self.exam.deleteLater()
