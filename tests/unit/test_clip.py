@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from proctor.evidence import clip
+from proctor.evidence.apart import Apart
 from proctor.evidence.clip import ClipError
 from proctor.evidence.ring import Ring
 from proctor.types import AudioChunk, Frame
@@ -46,6 +47,33 @@ def test_info_tells_what_is_in_it(sample: bytes) -> None:
     assert (found.has_video, found.has_audio, found.pictures) == (True, True, 40)
     assert found.duration == pytest.approx(4.0, abs=0.1)
     assert found.length == len(sample)
+
+
+def test_the_sound_comes_whole_and_stays_with_the_pictures() -> None:
+    ring = Ring()
+    for i in range(40):
+        ring.frame(Frame(i / 10, i, np.zeros((120, 160, 3), np.uint8)))
+        # Silence, then a tone from the third second on.
+        tone = np.sin(np.arange(1600) * 2 * np.pi * 440 / 16000) * (8000 if i >= 30 else 0)
+        ring.audio(AudioChunk(i / 10, i, tone.astype(np.int16), 16000))
+    data = ring.cut("f", 0.0, 4.0).data
+    with Apart() as apart:
+        heard = apart.sound(data)
+    assert heard == clip.sound(data)
+    samples = np.frombuffer(heard.samples, "<i2").astype(float)
+    assert heard.rate == 16000
+    assert len(samples) / heard.rate == pytest.approx(4.0, abs=0.2)
+    assert np.abs(samples[: 2 * 16000]).max() < 100
+    begin = np.argmax(np.abs(samples) > 2000) / heard.rate
+    assert begin == pytest.approx(3.0, abs=0.1)
+    assert np.abs(samples[round(3.2 * 16000) : round(3.8 * 16000)]).max() > 6000
+
+
+def test_a_clip_without_sound_has_no_samples() -> None:
+    ring = Ring()
+    for i in range(10):
+        ring.frame(Frame(i / 10, i, np.zeros((120, 160, 3), np.uint8)))
+    assert clip.sound(ring.cut("f", 0.0, 1.0).data) == clip.Sound(0, b"")
 
 
 def other_container(codec: str, fmt: str, seconds: float = 1.0, size: int = 64) -> bytes:
@@ -108,7 +136,7 @@ def test_damage_anywhere_ends_in_a_clip_error_or_a_picture(sample: bytes) -> Non
             damaged[where] ^= 1 << int(rng.integers(0, 8))
         else:
             del damaged[int(rng.integers(0, len(sample))) :]
-        for read in (clip.info, lambda d: clip.frames(d, [0.0, 2.0])):
+        for read in (clip.info, lambda d: clip.frames(d, [0.0, 2.0]), clip.sound):
             try:
                 read(bytes(damaged))
             except ClipError:
