@@ -10,11 +10,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QStackedWidget, 
 from shiboken6 import isValid
 
 from proctor.session import my_data
-from proctor.session.delivery import Delivered, send_rest
+from proctor.session.delivery import Delivered
 from proctor.session.my_data import Mine
 from ui import theme
 from ui.app import centred_on
-from ui.bridge import Worker
 from ui.student.attempt import Attempt
 from ui.student.check import CheckStep
 from ui.student.choices import ChoicesStep
@@ -22,6 +21,7 @@ from ui.student.exam import ExamWindow
 from ui.student.join import JoinStep
 from ui.student.looking import Looking
 from ui.student.notice import NoticeStep
+from ui.student.post import Post
 from ui.student.receipt import ReceiptPage
 from ui.student.runner import Runner
 from ui.student.scan import ScanStep
@@ -50,7 +50,7 @@ class StudentWindow(QMainWindow):
         self.steps: dict[str, Step] = {}
         self._here = JOIN
         self._closing = False
-        self._post = Worker(self)
+        self._post: Post | None = None
         self._build()
         self.resize(*centred_on(WIDTH, HEIGHT))
         attempt.said.connect(self.say)
@@ -145,7 +145,7 @@ class StudentWindow(QMainWindow):
         """One step back; what was answered stays."""
         way = self.way
         place = way.index(self._here) if self._here in way else 0
-        if place > 0 and self.exam is None:
+        if place > 0 and self.runner is None:
             self.say("")
             self.go(way[place - 1])
 
@@ -182,7 +182,9 @@ class StudentWindow(QMainWindow):
     def _refresh(self) -> None:
         step = self.steps[self._here]
         way = self.way
-        self.back_button.setVisible(way.index(self._here) > 0 if self._here in way else False)
+        # Once the exam is made there is no way back to the answers: they are on record.
+        more = self._here in way and way.index(self._here) > 0
+        self.back_button.setVisible(more and self.runner is None)
         self.next_button.setVisible(bool(step.next_text))
         self.next_button.setText(step.next_text)
         self.next_button.setEnabled(step.can_go_on)
@@ -223,6 +225,7 @@ class StudentWindow(QMainWindow):
         self.next_button.setEnabled(False)
         self.say(self.attempt.t.say("One moment, the exam is prepared …"))
         runner = self.runner = Runner(self.attempt, self)
+        self.back_button.hide()
         runner.begun.connect(self._begun)
         runner.failed.connect(self._not_begun)
         runner.begin()
@@ -233,6 +236,7 @@ class StudentWindow(QMainWindow):
             return
         step = self.steps.get(SCAN)
         if isinstance(step, ScanStep) and step.wanted and runner.session is not None:
+            self.say("")
             step.film(runner.session, self._open_exam)
             return
         self._open_exam()
@@ -297,7 +301,8 @@ class StudentWindow(QMainWindow):
                 )
                 receipt.delivery.say(text, "warning")
 
-        self._post.run(lambda: send_rest(hub, folder, code, 0.0, lambda sentence: None), done)
+        self._post = Post(hub, folder, code)
+        self._post.done.connect(done)
 
     def _show_page(self, page: Page) -> None:
         self.stack.addWidget(page)
@@ -315,8 +320,11 @@ class StudentWindow(QMainWindow):
         if self.receipt is not None:
             self.receipt.shut()
         Looking.finish_all()
+        if self._post is not None:
+            self._post.blockSignals(True)
         if self.exam is not None and isValid(self.exam):
             self.exam.deleteLater()
         self.attempt.worker.close()
+        self.attempt.far.close()
         super().closeEvent(event)
         self.gone.emit()
