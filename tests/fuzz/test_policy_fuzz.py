@@ -18,7 +18,12 @@ from policies import edit, load, root
 from policies.errors import PolicyError
 from policies.schema import Policy
 
-CORPUS = sorted(p for p in (Path(__file__).parent / "corpus" / "policy").iterdir())
+# A policy that is one (.txt) is where a fuzzer begins, not what is refused.
+CORPUS = sorted(
+    p
+    for p in (Path(__file__).parent / "corpus" / "policy").iterdir()
+    if p.suffix in (".toml", ".hex")
+)
 PRESETS = [load.read(name)[1].decode() for name in load.preset_names()]
 LONGEST_SENTENCE = 1500
 quick = settings(
