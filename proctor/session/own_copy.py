@@ -65,7 +65,7 @@ def make(policy: Policy, case: Path, passphrase: str) -> KeyFile:
     return new_identity(path.stem, path.parent, passphrase)
 
 
-def find(case: Path, recipients: Collection[str]) -> Path | None:
+def find(case: Path, recipients: Collection[str]) -> KeyFile | None:
     """The student's key on this computer to clips that are sealed for ``recipients``, if there is one."""
     case = case.absolute()
     for public in sorted(case.parent.iterdir()):
@@ -73,8 +73,8 @@ def find(case: Path, recipients: Collection[str]) -> Path | None:
         if not public.name.startswith(f"{case.name}{OWN}") or public.suffix != PUBLIC_SUFFIX:
             continue
         try:
-            if path.is_file() and recipient_of(str(public)) in recipients:
-                return path
+            if path.is_file() and (recipient := recipient_of(str(public))) in recipients:
+                return KeyFile(path.stem, path, recipient, protected=True)
         except InputError:
             continue  # a damaged public half fits no clip; `case open --identity` needs none
     return None

@@ -85,9 +85,9 @@ def test_a_key_of_ones_own_plays_the_clip_after_its_passphrase(
     assert window.attempt.passphrase == ""
     agreed = Case.read(case).records[0]["data"]["recipients"]
     assert agreed[0] == str(kit.PROCTOR.to_public())
-    path = own_copy.find(case, agreed)
-    assert path is not None
-    assert path.parent == case.parent
+    key = own_copy.find(case, agreed)
+    assert key is not None
+    assert key.path.parent == case.parent
     assert wrong(case) == []
 
     (play,) = receipt.plays.values()
@@ -186,8 +186,7 @@ def test_nothing_of_it_is_cut_off_in_any_language(
     choose(window, PASSPHRASE)
     to_the_receipt(window)
     mine = my_data.gather(window.attempt.case)
-    path = window.receipt.clips.path
-    identities = load_identity(path, lambda _: PASSPHRASE)
+    identities = load_identity(window.receipt.clips.key.path, lambda _: PASSPHRASE)
     for lang in LANGUAGES:
         app.speak(dressed, lang)
         window.attempt.speak(lang)

@@ -50,9 +50,8 @@ def test_the_key_lies_beside_the_case_and_opens_what_is_sealed_for_it(
     sealed = pyrage.encrypt(
         b"a clip", [proctor.to_public(), x25519.Recipient.from_str(made.recipient)]
     )
-    path = own_copy.find(case, [made.recipient])
-    assert path == made.path
-    identities = load_identity(path, lambda _: PASSPHRASE)
+    assert own_copy.find(case, [made.recipient]) == made
+    identities = load_identity(made.path, lambda _: PASSPHRASE)
     assert pyrage.decrypt(sealed, identities) == b"a clip"
 
 
@@ -67,8 +66,8 @@ def test_a_key_of_an_exam_that_never_began_is_never_taken_away(policy: Policy, c
     first = own_copy.make(policy, case, PASSPHRASE)
     second = own_copy.make(policy, case, PASSPHRASE)
     assert first.path != second.path
-    assert own_copy.find(case, [first.recipient]) == first.path
-    assert own_copy.find(case, [second.recipient]) == second.path
+    assert own_copy.find(case, [first.recipient]) == first
+    assert own_copy.find(case, [second.recipient]) == second
     assert own_copy.find(case, ["age1" + "q" * 58]) is None
 
 

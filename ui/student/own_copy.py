@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from proctor.evidence import view
 from proctor.evidence.access import local_reader
-from proctor.evidence.keys import MIN_PASSPHRASE, LockedError, load_identity
+from proctor.evidence.keys import MIN_PASSPHRASE, KeyFile, LockedError, load_identity
 from proctor.evidence.opening import opened
 from ui import theme
 from ui.student.attempt import Attempt
 from ui.texts import Texts
+from ui.widgets.aloud import announce
 from ui.widgets.consent import ConsentCard
 from ui.widgets.layout import button, labelled, name_it
 from ui.widgets.player import Player
@@ -91,12 +92,12 @@ class OwnKeyCard(ConsentCard):
 
 
 class OwnClips(QWidget):
-    """Asks for the passphrase once, then plays clips of ``case`` with the key ``path``; each look is logged."""
+    """Asks for the passphrase once, then plays clips of ``case`` with ``key``; each look is logged."""
 
-    def __init__(self, attempt: Attempt, case: Path, path: Path) -> None:
+    def __init__(self, attempt: Attempt, case: Path, key: KeyFile) -> None:
         super().__init__()
         t = attempt.t
-        self.attempt, self.case, self.path = attempt, case, path
+        self.attempt, self.case, self.key = attempt, case, key
         self.flag = ""
         self._identities: list[x25519.Identity] = []
         column = QVBoxLayout(self)
@@ -120,7 +121,7 @@ class OwnClips(QWidget):
         )
         self.note = SmallNote()
         self.player = Player(t)
-        self.player.failed.connect(self.note.say)
+        self.player.failed.connect(self._refuse)
         self.player.opened.connect(self.player.play_button.setFocus)
         for part in (self.lock, self.note, self.player):
             column.addWidget(part)
@@ -140,7 +141,7 @@ class OwnClips(QWidget):
 
     def unlock(self) -> None:
         """Try the passphrase that was typed; it is kept nowhere, the key it opens in memory only."""
-        typed, path = self.line.text(), self.path
+        typed, path = self.line.text(), self.key.path
         self.line.clear()
         self.note.say("")
         self.unlock_button.setEnabled(False)
@@ -155,18 +156,23 @@ class OwnClips(QWidget):
 
     def _unlocked(self, identities: list[x25519.Identity]) -> None:
         self._identities = identities
+        self.note.say("")
         self.lock.hide()
         self._play()
 
     def _locked(self, error: Exception) -> None:
         self.unlock_button.setEnabled(True)
         if isinstance(error, LockedError):
-            self.note.say(
+            self._refuse(
                 self.attempt.t.say("This passphrase does not open your key. You can try again.")
             )
             self.line.setFocus()
         else:
             self.attempt.failed(error)
+
+    def _refuse(self, sentence: str) -> None:
+        self.note.say(sentence)
+        announce(self, sentence)
 
     def _play(self) -> None:
         case, flag, identities = self.case, self.flag, self._identities

@@ -42,9 +42,9 @@ class ReceiptPage(Page):
         self.comments: dict[str, QPlainTextEdit] = {}
         self.plays: dict[str, QPushButton] = {}
         self.clips: OwnClips | None = None
-        path = own_copy.find(mine.folder, mine.story.recipients)
-        if path is not None:
-            self.clips = OwnClips(attempt, mine.folder, path)
+        key = own_copy.find(mine.folder, mine.story.recipients)
+        if key is not None:
+            self.clips = OwnClips(attempt, mine.folder, key)
             self.clips.setParent(self)
             self.clips.hide()
         self.delivery = Note()
@@ -147,6 +147,9 @@ class ReceiptPage(Page):
             card.column.addWidget(
                 Words(t.say("Clips can be opened with these keys: {keys}.", keys=t.listed(keys)))
             )
+            if self.clips is not None:
+                own = short_key(self.clips.key.recipient)
+                card.column.addWidget(Words(t.say("Your own key is {key}.", key=own)))
         for kind, moment in told.until:
             card.column.addWidget(Words(self._until(kind, moment)))
         card.column.addWidget(
