@@ -35,7 +35,7 @@ check: $(DEV_READY)  ## style, types and import rules
 faults: $(DEV_READY)  ## kill the agent, or fail its disk, at every call that changes a disk (Linux)
 	$(BIN)/python tests/faults/disturb.py
 
-fuzz: $(DEV_READY)  ## our own parsers, guided by coverage: 50 s each, two at a time (Linux)
+fuzz: $(DEV_READY)  ## our own parsers, guided by coverage: 60 s each, two at a time (Linux)
 	$(BIN)/python tests/fuzz/fuzz.py
 
 # Those that measure speed and memory; the others measure detectors and want recordings (--help).
