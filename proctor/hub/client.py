@@ -10,6 +10,8 @@ import base64
 import contextlib
 import hashlib
 import json
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,8 @@ API = "v1"
 # A request's bytes must be off within the first, its answer begin within the second (s).
 CONNECT_S = 20.0
 ANSWER_S = 60.0
+# A look whether anybody is there at all waits no longer than this (s).
+REACH_S = 3.0
 # A receipt is a countersigned checkpoint; one of megabytes is something else.
 MAX_ANSWER = 64_000
 LONGEST_ADDRESS = 2_000
@@ -62,6 +66,25 @@ def check_address(hub: str) -> str:
             f"https://."
         )
     return hub.rstrip("/")
+
+
+def reachable(hub: str) -> bool:
+    """Whether the hub can be reached now: one connection to its address, with TLS where it has that.
+
+    Nothing is sent but what TLS needs, so the hub does not learn for which exam. Raises
+    :class:`InputError` as :func:`check_address` does.
+    """
+    parts = urlsplit(check_address(hub))
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = str(parts.hostname)
+    try:
+        with socket.create_connection((host, port), REACH_S) as plain:
+            if parts.scheme == "https":
+                with ssl.create_default_context().wrap_socket(plain, server_hostname=host):
+                    pass
+    except OSError:  # refused, no such name, no network, a certificate that is not the hub's
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

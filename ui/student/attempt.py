@@ -46,6 +46,8 @@ class Attempt(QObject):
         super().__init__()
         self.t: Texts = texts(lang)
         self.worker = Worker(self)
+        # What asks the network can take seconds; nothing else waits for it.
+        self.far = Worker(self)
         self.devices = devices or Devices()
         self.joined: Joined | None = None
         self.ready: Ready | None = None

@@ -9,9 +9,11 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QGridLayout, QWidget
+from shiboken6 import isValid
 
 from policies.consent import Answers
 from proctor.evidence.keys import data_dir
+from proctor.hub.client import reachable
 from proctor.session import checks
 from proctor.types import Frame, Marker, Observation
 from ui import theme
@@ -108,6 +110,7 @@ class CheckStep(Step):
         self._blocks, self.meter.heard = 0, False
         self._screens()
         self._worker.run(self._machine, self._machine_found)
+        self._network()
         self.camera.setVisible(bool(granted.get("camera")))
         self.camera.forget(t.say("The camera starts …"))
         self.meter.setVisible(bool(granted.get("microphone")))
@@ -212,17 +215,35 @@ class CheckStep(Step):
         missing = " ".join(one.sentence() for one in absent)
         well = t.say("All that your exam needs is on this computer.")
         found.append((t.say("Networks"), Finding("warning" if absent else "good", missing or well)))
-        hub = plan.policy.hub
-        where = t.say("Sealed clips go to {hub} as soon as there is a network.", hub=hub)
-        nothing = t.say("None is needed: nothing is sent.")
-        found.append(
-            (t.say("Network"), Finding("info" if hub else "good", where if hub else nothing))
-        )
         return found
 
     def _machine_found(self, found: list[tuple[str, Finding]]) -> None:
         for title, finding in found:
             self._show(title, finding, title)
+
+    def _network(self) -> None:
+        """Whether the hub of the policy is there, if it has one. It need not be: clips wait."""
+        t, hub, attempt = self.t, self.attempt.policy.hub, self.attempt
+        title = t.say("Network")
+        if not hub:
+            text = t.say("None is needed: nothing is sent.")
+            self._show(title, Finding("good", text), title)
+            return
+        self._show(title, Finding("info", t.say("one moment …")), title)
+        there = t.say("{hub} answers. Sealed clips go there.", hub=hub)
+        away = t.say(
+            "{hub} does not answer now. That is no obstacle: sealed clips wait on this computer "
+            "until there is a network.",
+            hub=hub,
+        )
+
+        def told(answers: bool) -> None:
+            # The page may be gone by now, for one in another language.
+            if isValid(self):
+                found = Finding("good", there) if answers else Finding("info", away)
+                self._show(title, found, title)
+
+        attempt.far.run(lambda: reachable(hub), told, attempt.failed)
 
     def _screens(self) -> None:
         count = len(QGuiApplication.screens())
@@ -255,6 +276,8 @@ class CheckStep(Step):
 class _Row:
     def __init__(self, title: str) -> None:
         self._sign, self._title, self._words = Sign("info", "soft"), Words(title, "label"), Words()
+        # Both begin on the same line, also where the sentence takes several.
+        self._words.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
         self._name = title
         self.finding: Finding | None = None
 

@@ -88,7 +88,10 @@ class ExamWindow(QWidget):
         column.addLayout(row(self.open_page, self.calibrate))
         column.addWidget(Words(t.say("What was noted"), "label"))
         self.flags = QListWidget()
+        self.flags.setObjectName("notes")
         self.flags.setWordWrap(True)
+        self.flags.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.flags.setResizeMode(QListWidget.ResizeMode.Adjust)
         name_it(
             self.flags,
             t.say("What was noted"),

@@ -204,7 +204,8 @@ class ScanStep(Step):
         self.seal.clicked.connect(self.hand_over)
         self.drop.clicked.connect(self.throw_away)
         again.clicked.connect(self.film_again)
-        self.look_card.column.addLayout(row(self.seal, self.drop, again))
+        self.look_card.column.addLayout(row(self.seal, self.drop))
+        self.look_card.column.addLayout(row(again))
         self.look_card.hide()
         self.column.addWidget(self.look_card)
 
@@ -214,7 +215,9 @@ class ScanStep(Step):
         if measured.coverage is None:
             text = t.say("How much of the room was seen could not be told.")
         else:
-            text = t.say("{points} % of the circle was seen.", points=t.percent(measured.coverage))
+            text = t.say(
+                "{points} % of the circle was seen.", points=t.percent(round(measured.coverage, 2))
+            )
         self.outcome.setText(text)
         self._reload()
         self.look_card.show()

@@ -70,11 +70,11 @@ class TryOut(QDialog):
         self._rows: dict[str, QTableWidgetItem] = {}
 
     def fit(self) -> None:
-        """As wide as text is read with ease, and as high as what is shown needs."""
+        """As wide as text is read with ease, and as high as what is shown needs; lines still come."""
         width, high = centred_on(self.fontMetrics().averageCharWidth() * WIDTH, HEIGHT)
         layout = self.layout()
         needed = layout.totalHeightForWidth(width) if layout is not None else high
-        self.resize(width, needed)
+        self.resize(width, max(high, needed) if self.table.isVisibleTo(self) else needed)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
         super().showEvent(event)
@@ -128,10 +128,17 @@ class TryOut(QDialog):
                 self.table.setItem(place, 0, QTableWidgetItem(kind_title(t, one.kind, parts)))
                 item = self._rows[one.kind] = QTableWidgetItem()
                 self.table.setItem(place, 1, item)
-                self.table.resizeColumnToContents(0)
+                self._share_width()
             if item.text() != text:
                 item.setText(text)
                 self._fit_row(item.row())
+
+    def _share_width(self) -> None:
+        """The names as wide as they are, but no more than half: what is seen now needs room too."""
+        needed = max(
+            self.table.sizeHintForColumn(0), self.table.horizontalHeader().sectionSizeHint(0)
+        )
+        self.table.setColumnWidth(0, min(needed, self.table.viewport().width() // 2))
 
     def _fit_rows(self) -> None:
         for line in range(self.table.rowCount()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QPushButton
 
 from ui import theme
@@ -53,6 +53,8 @@ class ConsentCard(Card):
         made.setCheckable(True)
         made.setAutoDefault(False)
         made.setIcon(theme.icon("empty"))
+        side = max(theme.ICON, made.fontMetrics().height())
+        made.setIconSize(QSize(side, side))
         # Chosen shows by a tick, not by colour alone.
         made.toggled.connect(lambda on: made.setIcon(theme.icon("good" if on else "empty")))
         return made
