@@ -14,6 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from policies.texts import LANGUAGES
+from proctor.cli.main import main
 from proctor.evidence import access
 from proctor.evidence.case import Case
 from proctor.evidence.keys import LockedError, load_identity
@@ -136,6 +137,12 @@ def test_a_key_of_ones_own_plays_the_clip_after_its_passphrase(
     play.click()
     kit.wait(lambda: player.view.shown, "the clip again")
     assert not clips.lock.isVisible()
+    # Later, and elsewhere, the command line opens it with the same key.
+    words = tmp_path / "words"
+    words.write_text(PASSPHRASE)
+    words.chmod(0o600)
+    given = ["--identity", str(key.path), "--passphrase-file", str(words)]
+    assert main(["case", "open", str(case), next(iter(receipt.plays)), *given]) == 0
     assert not [p for p in case.parent.rglob("*") if p.suffix in (".mp4", ".jpg", ".wav")]
 
 

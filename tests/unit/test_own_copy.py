@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pyrage
@@ -11,7 +13,9 @@ import pytest
 from pyrage import x25519
 
 from policies import load
+from policies.consent import accept_all
 from policies.schema import Policy
+from proctor.cli import exam
 from proctor.cli.main import main
 from proctor.errors import InputError
 from proctor.evidence import layout
@@ -109,6 +113,24 @@ def test_the_terminal_refuses_it_where_the_policy_does(
     assert main([*arguments, "--consent", "all"]) == 2
     assert "no key of their own" in capsys.readouterr().err
     assert not case.exists()
+
+
+def test_the_terminal_makes_it_only_for_who_agrees_to_clips(
+    policy: Policy, case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tmp_path / "words"
+    words.write_text(PASSPHRASE)
+    words.chmod(0o600)
+    arguments = argparse.Namespace(case=case, passphrase_file=str(words))
+    yes = accept_all(policy)
+    no = replace(yes, granted={**yes.granted, "clips": False})
+    assert exam._own_key(arguments, policy, no) == ()
+    assert not case.parent.exists()
+    assert "said no to clips" in capsys.readouterr().err
+    (recipient,) = exam._own_key(arguments, policy, yes)
+    made = own_copy.find(case, [recipient])
+    assert made is not None
+    assert str(made.path) in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("age") is None, reason="the age tool is not installed")
