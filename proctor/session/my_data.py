@@ -98,7 +98,8 @@ def gather(folder: Path, now: datetime | None = None) -> Mine:
 
 def _until(case: view.CaseView, policy: Policy) -> list[tuple[str, datetime]]:
     """The last day of each class of data that is there, the soonest first; holds aside."""
-    kept_here = retention.kept(case, files_of(case.folder))
+    research = access.copies(case.folder)
+    kept_here = retention.kept(case, files_of(case.folder), copies=research)
     latest: dict[str, datetime] = {}
     for item in kept_here.items:
         at = retention.deadline(kept_here, item, policy).at
