@@ -12,6 +12,7 @@ offered in it, so that there is a picture of that question too.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -57,7 +58,7 @@ LOOK_S = 4.0
 # Steps of colour in which films are drawn, so that pictures stay small.
 COARSE = 8
 SIZE, CALIBRATION = (860, 940), (860, 540)
-INSTITUTION = "Sample University"
+INSTITUTION, INVITATION = "Sample University", "algebra.proctor"
 ROOM_SCAN = """
 [purposes.room_scan]
 alternative = "A person looks at the room with you, over the camera, and nothing is recorded."
@@ -111,7 +112,7 @@ def invited(folder: Path) -> Path:
         policy=sign.envelope(text.encode(), sign.PAYLOAD_TYPE, [signer]).decode(),
         root=root.make(INSTITUTION, [root.public_text(signer.public_key())], 1),
     )
-    path = folder / "algebra.proctor"
+    path = folder / INVITATION
     path.write_bytes(invitation.write(made))
     return path
 
@@ -196,13 +197,13 @@ def exam_window(attempt: Attempt) -> ExamWindow:
     return ExamWindow(attempt, Runner(attempt))
 
 
-def screens(attempt: Attempt, given: Path) -> Iterator[tuple[str, QWidget]]:
+def screens(attempt: Attempt, given: str) -> Iterator[tuple[str, QWidget]]:
     """Every screen, from the first to the receipt of an exam that is really run."""
     window = open_window(attempt)
     window.resize(*SIZE)
     rest(0.1)
     yield JOIN, window
-    window.join(str(given))
+    window.join(given)
     wait(lambda: attempt.joined is not None)
     rest(0.1)
     yield "keys", window
@@ -286,8 +287,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PROCTOR_HOME"] = str(Path(folder) / "home")
         devices = Devices(recording=film(arguments.recording.resolve(), Path(folder) / "film.mp4"))
-        for name, widget in screens(Attempt(said.lang, devices), invited(Path(folder))):
-            save(widget, out / f"student-{name}.png")
+        invited(Path(folder))
+        # A path of its own name: whose folder it lay in is nothing for a picture.
+        with contextlib.chdir(folder):
+            for name, widget in screens(Attempt(said.lang, devices), INVITATION):
+                save(widget, out / f"student-{name}.png")
     return 0
 
 
