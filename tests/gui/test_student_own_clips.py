@@ -64,8 +64,10 @@ def shown(window: StudentWindow) -> np.ndarray:
 
 
 def test_a_key_of_ones_own_plays_the_clip_after_its_passphrase(
-    student: Student, tmp_path: Path
+    student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Five pictures at a time, so that a short clip comes in as many parts as a long one.
+    monkeypatch.setattr("ui.widgets.player.CHUNK_BYTES", 5 * 320 * 240 * 3)
     window = student()
     kit.join(window, kit.invited(tmp_path, POLICY))
     kit.answer(window)
@@ -112,6 +114,8 @@ def test_a_key_of_ones_own_plays_the_clip_after_its_passphrase(
 
     # The clip begins in a bright room, and then a hand is over the camera.
     player.pause()
+    player.slider.setValue(player.count - 1)
+    assert player.view.shown == (player._clip.ready == player.count)
     kit.wait(lambda: player._clip.ready == player.count, "every picture")
     assert player.count >= 15
     player.slider.setValue(0)

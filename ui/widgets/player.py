@@ -291,6 +291,9 @@ class Player(QWidget):
         self.slider.setAccessibleDescription(words)
         if step < len(clip.pictures):
             self.view.show_picture(_unpacked(clip.pictures[step]))
+        elif clip.info.has_video:
+            # A picture of another place would be a lie; this one comes when it is decoded.
+            self.view.forget(self._t.say("One moment, the clip is opened …"))
 
     def _say_play(self) -> None:
         words = self._t.say("Pause") if self.playing else self._t.say("Play")
