@@ -39,7 +39,7 @@ fuzz: $(DEV_READY)  ## our own parsers, guided by coverage: 60 s each, two at a 
 	$(BIN)/python tests/fuzz/fuzz.py
 
 # Those that measure speed and memory; the others measure detectors and want recordings (--help).
-BENCHES := startup consent evidence agent live memory
+BENCHES := startup consent evidence agent live memory student
 
 bench: $(DEV_READY)  ## what the claims about speed and memory are measured with
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit $$?; done
