@@ -6,6 +6,7 @@ end. Break, help, withdrawal and the end are one click each; closing the window 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
@@ -38,6 +39,8 @@ WIDTH, HEIGHT = 420, 520
 TICK_MS = 500
 # Lights change when capture does; a kind is told as not measured after this long without a score (s).
 SILENT_S = 5.0
+# How long what came of a click stays in view whatever else happens (s).
+ANSWER_S = 15.0
 SENSORS: tuple[PurposeName, ...] = ("camera", "microphone")
 
 
@@ -52,6 +55,7 @@ class ExamWindow(QWidget):
         self._ending = self._told_hidden = False
         self._unknown_since: dict[str, float] = {}
         self._calibration: CalibrationScreen | None = None
+        self._answer, self._answer_until = "", 0.0
         t = attempt.t
         policy = attempt.policy
         self.setWindowTitle(policy.exam)
@@ -177,8 +181,12 @@ class ExamWindow(QWidget):
         return " ".join(lines)
 
     def say(self, sentence: str) -> None:
-        """Show a sentence, and have it read aloud politely."""
-        self.note.say(sentence, "info")
+        """Show a sentence, and have it read aloud politely.
+
+        What came of the student's own doing stays for a while: news of a device goes below it.
+        """
+        answer = self._answer if time.monotonic() < self._answer_until else ""
+        self.note.say(f"{answer}\n{sentence}" if answer else sentence, "info")
         announce(self, sentence)
 
     def _flag(self, event: FlagEvent) -> None:
@@ -293,7 +301,9 @@ class ExamWindow(QWidget):
 
     def _did(self, sentence: str) -> None:
         self.refresh()
+        self._answer = ""
         self.say(sentence)
+        self._answer, self._answer_until = sentence, time.monotonic() + ANSWER_S
 
     # How it ends, and how it does not.
 
