@@ -98,14 +98,14 @@ def colours() -> Colours:
     return COLOURS[_now]
 
 
-def icon(name: str, colour: str | None = None) -> QIcon:
+def icon(name: str, colour: str | None = None, side: int = ICON) -> QIcon:
     """One of ``ui/icons`` as an icon, in ``colour`` (default: that of text), drawn sharp at any scale."""
     found = QIcon()
     chosen = colour or colours().text
     for scale in (1, 2, 3):
-        found.addPixmap(pixmap(name, chosen, ICON, scale))
+        found.addPixmap(pixmap(name, chosen, side, scale))
         # On a chosen line the ground is the accent.
-        selected = pixmap(name, colours().accent_text, ICON, scale)
+        selected = pixmap(name, colours().accent_text, side, scale)
         found.addPixmap(selected, QIcon.Mode.Selected)
     return found
 

@@ -193,6 +193,10 @@ def test_R3_a_room_scan_is_looked_through_blurred_and_handed_over(
     scan = window.steps["scan"]
     scan.card.yes.click()
     wait(lambda: scan.look_card.isVisible() and scan.still.shown, "the film to look through")
+    # The answers are on record: there is no way back to them any more.
+    assert not window.back_button.isVisible()
+    window.back()
+    assert window.here == "scan"
     before = scan._stills[0][1].copy()
     scan.blur(QRectF(0.0, 0.0, 0.5, 0.5))
     wait(lambda: (scan._stills[0][1] != before).any(), "the blurred picture")

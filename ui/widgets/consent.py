@@ -52,11 +52,14 @@ class ConsentCard(Card):
         made.setToolTip("")
         made.setCheckable(True)
         made.setAutoDefault(False)
-        made.setIcon(theme.icon("empty"))
+        # As high as the text, also where that is large.
         side = max(theme.ICON, made.fontMetrics().height())
+        made.setIcon(theme.icon("empty", side=side))
         made.setIconSize(QSize(side, side))
         # Chosen shows by a tick, not by colour alone.
-        made.toggled.connect(lambda on: made.setIcon(theme.icon("good" if on else "empty")))
+        made.toggled.connect(
+            lambda on: made.setIcon(theme.icon("good" if on else "empty", side=side))
+        )
         return made
 
     def _same_size(self) -> None:
