@@ -212,7 +212,8 @@ def play(plan: Plan, job: Job, number: int) -> dict[str, Any]:
     found = [
         {"kind": f.kind, "start": round(f.start, 1), "end": f.end and round(f.end, 1), "peak": f.peak,
          "why": f.why,
-         "file": altered.at(f.start)} for f in flags
+         # Where it ended: a wake phrase is dated back by an estimate, at times into the pause before.
+         "file": altered.at(f.end or f.start)} for f in flags
     ]  # fmt: skip
     return {"number": number, "job": job.name, "video": job.video, "seconds": summary.seconds,
             "measured": measured, "flags": found}  # fmt: skip

@@ -11,8 +11,8 @@ from pydantic import Field, field_validator
 
 from detectors import _heads
 from detectors._phrases import Hit, Recogniser, VoskPhrases, load_model
+from detectors._voice import IS_VOICE, WINDOW_S, Ear, Window, shared_ear
 from detectors._voice import MODEL as VOICE_MODEL
-from detectors._voice import WINDOW_S, Ear, Window, shared_ear
 from models.wake_heads import WORDINGS
 from proctor.pipeline.detector import Context, Kind, Plugin
 from proctor.pipeline.detector import Settings as BaseSettings
@@ -29,6 +29,17 @@ MAYBE_VOICE = 0.3
 PAUSE_S = 0.6
 # Sound kept from before speech begins, for the recogniser to settle and to hear soft beginnings (s).
 PRE_ROLL_S = 0.5
+# An assistant is called at the beginning of an utterance: a phrase counts only where a pause ends.
+# Silences within words and between the words of fluent speech are shorter than this (s), from which
+# on a silence is usually counted as a pause (Goldman-Eisler, Psycholinguistics, 1968).
+BREATH_S = 0.25
+# A pause holds no voice, or only one that is so much softer than the phrase (dB) that somebody else
+# says it: a television in the next room does not hide where this speaker began.
+SOFTER_DB = 15.0
+# The end of that pause is looked for from so long before the phrase's estimated beginning until so
+# long before its end (s): the heads do not tell when a phrase began, and Silero answers a bit late.
+BEGAN_EARLIER_S = 0.5
+BEFORE_END_S = 0.1
 # "Nothing heard" is said this often (s).
 REPORT_S = 0.5
 # An observation may be dated back only so far (s); the recogniser decides long before.
@@ -72,11 +83,51 @@ class Settings(BaseSettings):
 _NO_PUNCTUATION = str.maketrans(dict.fromkeys(',.!?;:"', " "))
 
 
+class Lately:
+    """What was heard of late, as far as it takes to say whether a phrase began an utterance."""
+
+    def __init__(self) -> None:
+        seconds = MAX_BACKDATE_S + BEGAN_EARLIER_S + BREATH_S
+        self._kept: deque[tuple[float, float, float]] = deque(maxlen=round(seconds / WINDOW_S))
+
+    def follow(self, windows: Sequence[Window]) -> None:
+        self._kept.extend((w.t, w.voice, _level(w.samples)) for w in windows)
+
+    def forget(self) -> None:
+        """What comes next does not join on: whether a pause came before it, nobody heard."""
+        self._kept.clear()
+
+    def began_with(self, hit: Hit) -> bool:
+        """Whether a pause ended where the phrase of ``hit`` began, or nothing was heard before."""
+        if not self._kept:
+            return True
+        t, voice, level = np.array(self._kept).T
+        said = level[(t >= hit.start) & (t <= hit.end)]
+        loud = float(said.max()) if len(said) else np.inf
+        quiet = (voice < IS_VOICE) | (level < loud - SOFTER_DB)
+        quiet_s = np.inf
+        for at, still in zip(t, quiet, strict=True):
+            if not still and quiet_s >= BREATH_S and _near_beginning(at, hit):
+                return True
+            quiet_s = quiet_s + WINDOW_S if still else 0.0
+        return False
+
+
+def _level(samples: Samples) -> float:
+    """Loudness in dB (of the root mean square, of any reference; never minus infinity)."""
+    return float(10.0 * np.log10(np.square(samples.astype(np.float64)).mean() + 1.0))
+
+
+def _near_beginning(t: float, hit: Hit) -> bool:
+    return hit.start - BEGAN_EARLIER_S <= t <= hit.end - BEFORE_END_S
+
+
 class WakeDetector:
     """``update`` takes 16 kHz mono chunks and answers ``speech.wake_phrase``.
 
-    Score 0.0 twice a second; when a phrase was recognised two observations with the recogniser's
-    confidence, dated where the phrase began and ended, whose reason is the phrase. *Unknown* under
+    Score 0.0 twice a second; when a phrase was recognised after a pause, or where listening began,
+    two observations with the recogniser's confidence, dated where the phrase began and ended, whose
+    reason is the phrase. A phrase in the middle of running speech is none. *Unknown* under
     the same conditions as speech, except that a phrase heard in spite of them counts.
     """
 
@@ -89,6 +140,7 @@ class WakeDetector:
         self._listening = False
         self._silence_s = 0.0
         self._reported = float("-inf")
+        self._lately = Lately()
 
     def update(self, sample: AudioChunk) -> Sequence[Observation]:
         heard = self._ear.hear(sample)
@@ -97,14 +149,19 @@ class WakeDetector:
             return [Observation(sample.t, PHRASE.name, None, NAME, None, 0.0, heard.problem)]
         hits: list[Hit] = []
         if heard.restarted:
-            hits += self._stop()
+            hits += self._called(self._stop())
             self._forget()
-        hits += self._listen(heard.windows)
+        self._lately.follow(heard.windows)
+        hits += self._called(self._listen(heard.windows))
         answers = [answer for hit in hits for answer in _hit(hit, sample.t)]
         if heard.windows and abs(sample.t - self._reported) >= REPORT_S:
             self._reported = sample.t
             answers.append(_nothing(sample.t, heard.windows[-1]))
         return answers
+
+    def _called(self, hits: Sequence[Hit]) -> list[Hit]:
+        """Those of ``hits`` that began an utterance, as far as was heard until now."""
+        return [hit for hit in hits if self._lately.began_with(hit)]
 
     def _listen(self, windows: Sequence[Window]) -> list[Hit]:
         """Give the recognisers what is speech among ``windows``, in as few pieces as possible."""
@@ -144,6 +201,7 @@ class WakeDetector:
         self._before.clear()
         self._listening = False
         self._silence_s = 0.0
+        self._lately.forget()
         for recogniser in self._recognisers:
             recogniser.reset()
 

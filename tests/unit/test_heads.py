@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from detectors._heads import MODELS, HeadPhrases, load
-from detectors.wake import DEFAULT_PHRASES, PLUGIN, Settings
+from detectors.wake import DEFAULT_PHRASES, PLUGIN, Settings, WakeDetector
 from models.wake_heads import HEADS_FILE, STEPS, WORDINGS, SpeechEmbedding, WakeHeads
 from proctor.pipeline.detector import Context
 from proctor.types import AudioChunk
@@ -202,3 +202,63 @@ def test_the_plug_in_hears_six_of_seven_phrases_of_a_mixed_exam_and_nothing_else
 def heard(hits: list[tuple[float, str]], t: float) -> str:
     """The phrases among ``hits`` within two seconds of ``t``."""
     return " ".join(phrase for when, phrase in hits if abs(when - t) < 2)
+
+
+@pytest.fixture(scope="module")
+def detector(networks: dict[str, Path], model: Callable[[str], Path]) -> WakeDetector:
+    made = PLUGIN.create(Settings(), Context({**networks, "silero_vad": model("silero_vad")}))
+    assert isinstance(made, WakeDetector)
+    return made
+
+
+def trimmed(path: Path) -> npt.NDArray[np.float64]:
+    """A recording from where it gets loud until it is soft again, at -26 dBFS."""
+    sound = read(path, 0.0).astype(np.float64)
+    loudness = np.sqrt(np.convolve(sound**2, np.ones(320) / 320, "same"))
+    loud = np.flatnonzero(loudness > loudness.max() / 10)
+    said: npt.NDArray[np.float64] = sound[loud[0] : loud[-1]]
+    said *= 1640.0 / said.std()
+    return said
+
+
+def in_a_room(*parts: npt.NDArray[np.float64] | float) -> Sound:
+    """Sounds, and pauses in seconds, one after another over a little hiss."""
+    whole = np.concatenate([np.zeros(int(p * RATE)) if isinstance(p, float) else p for p in parts])
+    whole += np.random.default_rng(1).normal(0, 6, len(whole))
+    sound: Sound = np.clip(whole, -32768, 32767).astype(np.int16)
+    return sound
+
+
+def called(detector: WakeDetector, sound: Sound) -> list[str]:
+    detector.reset()
+    pieces = [sound[at : at + 1600] for at in range(0, len(sound), 1600)]
+    chunks = [AudioChunk(seq * 0.1, seq, piece, RATE) for seq, piece in enumerate(pieces)]
+    answers = [answer for chunk in chunks for answer in detector.update(chunk)]
+    return [answer.reason for answer in answers if answer.score][::2]
+
+
+@pytest.mark.parametrize("person", ["13", "126"])
+def test_a_phrase_counts_only_where_an_utterance_begins(
+    heads: HeadPhrases, detector: WakeDetector, media: Path, person: str
+) -> None:
+    audio = media / "audio"
+    talk = trimmed(audio / "speech" / "librispeech" / "367-130732-0009.flac")[-3 * RATE :]
+    alexa = trimmed(audio / "wake" / "alexa" / f"{person}.flac")
+    running = in_a_room(1.0, talk, alexa, 1.0)
+    assert phrases(heads, running) == ["alexa"]
+    assert called(detector, running) == []
+    assert called(detector, in_a_room(1.0, talk, 0.4, alexa, 1.0)) == ["alexa"]
+    assert called(detector, in_a_room(1.0, alexa, talk)) == ["alexa"]
+    assert called(detector, in_a_room(0.1, alexa, 1.0)) == ["alexa"]
+
+
+@pytest.mark.parametrize("person", ["104", "115"])
+def test_somebody_elses_soft_talk_does_not_hide_where_a_phrase_begins(
+    detector: WakeDetector, media: Path, person: str
+) -> None:
+    audio = media / "audio"
+    talk = trimmed(audio / "speech" / "librispeech" / "367-130732-0009.flac")
+    sound = in_a_room(1.0, trimmed(audio / "wake" / "alexa" / f"{person}.flac"), 1.0).astype(
+        np.float64
+    )
+    assert called(detector, in_a_room(sound + 0.1 * talk[: len(sound)])) == ["alexa"]

@@ -16,9 +16,10 @@ import pytest
 from pydantic import ValidationError
 
 from detectors._phrases import Hit, load_model
-from detectors._voice import shared_ear
+from detectors._sound import Fitness
+from detectors._voice import WINDOW_S, Window, shared_ear
 from detectors._words import ENGLISH_DECOYS, resolve
-from detectors.wake import DEFAULT_PHRASES, PLUGIN, Settings, WakeDetector
+from detectors.wake import DEFAULT_PHRASES, PLUGIN, Lately, Settings, WakeDetector
 from policies import load
 from proctor.pipeline.detector import Context
 from proctor.pipeline.rules import RuleBook
@@ -252,3 +253,44 @@ def test_phrases_are_read_as_a_person_writes_them() -> None:
         "hey siri",
         "ok google",
     )
+
+
+def heard(*stretches: tuple[float, float, int]) -> Lately:
+    """A memory of stretches: seconds, probability of voice, loudness (root mean square)."""
+    voices = [(v, loud) for seconds, v, loud in stretches for _ in range(round(seconds / WINDOW_S))]
+    lately = Lately()
+    lately.follow(
+        [
+            Window(number * WINDOW_S, np.full(512, loud, np.int16), voice, Fitness())
+            for number, (voice, loud) in enumerate(voices)
+        ]
+    )
+    return lately
+
+
+@pytest.mark.parametrize(
+    ("before", "begins"),
+    [
+        ([(2.0, 0.9, 2000)], False),
+        ([(1.8, 0.9, 2000), (0.2, 0.1, 20)], False),
+        ([(1.7, 0.9, 2000), (0.3, 0.1, 20)], True),
+        ([(2.0, 0.9, 1000)], False),  # 6 dB softer: the same speaker, perhaps
+        ([(2.0, 0.9, 200)], True),  # 20 dB softer: somebody else
+        ([(2.0, 0.1, 2000)], True),  # as loud, but no voice
+        ([(0.3, 0.1, 20), (1.7, 0.9, 2000)], False),  # a pause, but long before
+    ],
+)
+def test_a_pause_before_a_phrase(before: list[tuple[float, float, int]], begins: bool) -> None:
+    lately = heard(*before, (0.9, 0.9, 2000), (0.3, 0.1, 20))
+    assert lately.began_with(Hit("alexa", 2.0, 2.9, 0.9)) is begins
+
+
+def test_a_phrase_before_which_nothing_was_heard_begins_an_utterance() -> None:
+    hit = Hit("alexa", 0.0, 0.8, 0.9)
+    assert Lately().began_with(hit)
+    lately = heard((0.9, 0.9, 2000))
+    assert lately.began_with(hit)
+    running = heard((2.0, 0.9, 2000), (0.9, 0.9, 2000))
+    assert not running.began_with(Hit("alexa", 2.0, 2.8, 0.9))
+    running.forget()
+    assert running.began_with(Hit("alexa", 2.0, 2.8, 0.9))
