@@ -34,7 +34,9 @@ def main() -> int:
     checked = median_s(*proctor, "policy", "check", largest)
     print(f"bare interpreter  {bare:.3f} s")
     print(f"proctor --help    {helped:.3f} s  ({helped / bare:.1f} x)")
-    print(f"policy check      {checked:.3f} s  ({checked / bare:.1f} x; preset {largest}, wanted: 0.5)")
+    print(
+        f"policy check      {checked:.3f} s  ({checked / bare:.1f} x; preset {largest}, wanted: 0.5)"
+    )
     return 0
 
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QPushButton, QVBoxLayout
 
 from policies.texts.mine import CLASSES, UNMEASURED
+from policies.texts.numbers import kind_title
 from policies.texts.words import short_key
 from proctor.evidence.access import local_reader
 from proctor.evidence.export import export
@@ -59,9 +60,10 @@ class ReceiptPage(Page):
         t, story = self.attempt.t, self.mine.story
         card = Card(t.say("The exam"))
         card.column.addWidget(Words(t.say("It lasted {time}.", time=clock(story.seconds))))
+        ready = self.attempt.ready
+        parts = ready.parts if ready is not None else {}
         for kind, seconds in self.mine.told.unmeasured:
-            row_ = next((r for r in story.rows if r.kind == kind), None)
-            title = row_.title if row_ is not None else kind
+            title = kind_title(t, kind, parts)
             text = t.count(UNMEASURED, round(seconds), title=title)
             card.column.addWidget(Words(text, "hint"))
         self.column.addWidget(card)
