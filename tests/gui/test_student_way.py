@@ -283,6 +283,18 @@ def test_foreign_keys_start_nothing(student: Student, tmp_path: Path) -> None:
     assert not window.next_button.isEnabled()
 
 
+def test_what_was_noted_is_told_in_the_students_language() -> None:
+    from ui.student.sayings import noted
+    from ui.texts import texts
+
+    why = "The camera was covered, or saw nothing, for 2.5 s."
+    assert noted(texts("en"), "camera.covered", why, 2.5, {}) == why
+    german = noted(texts("de"), "camera.covered", why, 3.0, {})
+    assert german.endswith(", 3 Sekunden lang")
+    assert "camera" not in german.lower()
+    assert noted(texts("fr"), "speech.wake_phrase", why, 0.0, {}) != why
+
+
 def test_another_language_keeps_the_answers(student: Student, tmp_path: Path) -> None:
     window = student()
     join(window, invited(tmp_path))

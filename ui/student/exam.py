@@ -31,6 +31,7 @@ from ui import theme
 from ui.student.attempt import Attempt
 from ui.student.calibrate import CalibrationScreen
 from ui.student.runner import Runner, not_measured
+from ui.student.sayings import noted
 from ui.widgets.aloud import announce
 from ui.widgets.layout import button, name_it, row
 from ui.widgets.words import Note, Sign, Words
@@ -193,7 +194,11 @@ class ExamWindow(QWidget):
         if event.what != "closed" or self.attempt.policy.show_flags != "live":
             return
         seconds = int(event.flag.start)
-        text = f"{seconds // 60}:{seconds % 60:02}  {event.flag.why}"
+        flag, ready = event.flag, self.attempt.ready
+        lasted = (flag.end or flag.start) - flag.start
+        parts = ready.parts if ready is not None else {}
+        said = noted(self.attempt.t, flag.kind, flag.why, lasted, parts)
+        text = f"{seconds // 60}:{seconds % 60:02}  {said}"
         self.flags.addItem(text)
         self.flags.scrollToBottom()
         announce(self, text)

@@ -21,6 +21,7 @@ from proctor.session import my_data, own_copy
 from proctor.session.my_data import Mine
 from ui.student.attempt import Attempt
 from ui.student.own_copy import OwnClips, why_not
+from ui.student.sayings import noted
 from ui.widgets.layout import Card, Page, button, name_it, row
 from ui.widgets.words import Note, Words
 
@@ -86,7 +87,10 @@ class ReceiptPage(Page):
 
     def _flag(self, card: Card, flag: FlagStory) -> None:
         t = self.attempt.t
-        card.column.addWidget(Words(f"{clock(flag.start)}  {flag.why or flag.title}", "label"))
+        ready = self.attempt.ready
+        lasted = (flag.end if flag.end is not None else flag.start) - flag.start
+        said = noted(t, flag.kind, flag.why, lasted, ready.parts if ready is not None else {})
+        card.column.addWidget(Words(f"{clock(flag.start)}  {said}", "label"))
         if flag.rule is not None:
             limit = t.say(
                 "Noted from {points} points on, held for {seconds} seconds.",
