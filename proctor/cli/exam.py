@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.terminal and arguments.case is None:
         return _window(arguments)
+    running.language_of(arguments.lang or "en")
     if arguments.invitation:
         joining.follow(arguments)
     elif arguments.case is None:

@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
             "--resume goes on where a recording stopped, and --real-time plays it from its begin: "
             "give one of them."
         )
+    running.language_of(arguments.lang)
     plan = make_plan(arguments.policy, roots=arguments.root, addendum=arguments.addendum)
     recording = Recording.open(arguments.recording)
     answers = None

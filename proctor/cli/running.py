@@ -16,6 +16,7 @@ from proctor.errors import InputError
 
 if TYPE_CHECKING:
     from policies.consent import Answers
+    from policies.schema import Language
     from proctor.pipeline.rules import FlagEvent
     from proctor.session.plan import Plan
     from proctor.session.summary import Summary
@@ -89,16 +90,23 @@ def get_consent(plan: Plan, how: str, lang: str = "en") -> Answers:
     return answers
 
 
-def read_answers(plan: Plan, how: str, lang: str) -> Answers:
-    """What the student says to each purpose of ``plan``, as the option says."""
-    from policies import consent
+def language_of(lang: str) -> Language:
+    """The language asked for; raises :class:`InputError` where there are no texts in it."""
     from policies.errors import PolicyError
     from policies.texts import texts
 
     try:
-        language = texts(lang).lang
+        return texts(lang).lang
     except PolicyError as error:
         raise InputError(str(error)) from error
+
+
+def read_answers(plan: Plan, how: str, lang: str) -> Answers:
+    """What the student says to each purpose of ``plan``, as the option says."""
+    from policies import consent
+    from policies.errors import PolicyError
+
+    language = language_of(lang)
     if how == "all":
         return replace(consent.accept_all(plan.policy), language=language)
     if how == "ask":
