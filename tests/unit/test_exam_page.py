@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -65,18 +66,17 @@ def ask(
         "Authorization": f"Bearer {page.token}", "Content-Type": "application/json",
         "Content-Length": str(len(data)),
     } | {name.replace("_", "-"): value for name, value in headers.items()}  # fmt: skip
-    connection = HTTPConnection("127.0.0.1", page.port, timeout=10)
-    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-    for name, value in sent.items():
-        if name not in drop:
-            connection.putheader(name, value)
-    connection.endheaders()
-    if method == "POST":
-        connection.send(data)
-    answer = connection.getresponse()
-    text = answer.read()
-    connection.close()
-    return answer.status, dict(answer.getheaders()), json.loads(text) if text else {}
+    with closing(HTTPConnection("127.0.0.1", page.port, timeout=10)) as connection:
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in sent.items():
+            if name not in drop:
+                connection.putheader(name, value)
+        connection.endheaders()
+        if method == "POST":
+            connection.send(data)
+        answer = connection.getresponse()
+        text = answer.read()
+        return answer.status, dict(answer.getheaders()), json.loads(text) if text else {}
 
 
 def test_the_page_of_the_policy_posts_its_two_milestones(page, log):
