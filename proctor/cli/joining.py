@@ -36,7 +36,6 @@ def follow(arguments: argparse.Namespace) -> None:
     arguments.addendum = joined.addendum_file
     arguments.case = joined.case
     arguments.code = joined.invitation.code
-    arguments.code = joined.invitation.code
     if joined.state == "begun" and not arguments.resume:
         arguments.resume = True
         print("This exam has begun already; it goes on where it stopped.", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    from proctor.session.my_data import exams
+    from proctor.session.invitation import kept
 
-    found = exams()
+    found = kept(lambda sentence: print(f"proctor: {sentence}", file=sys.stderr))
     if arguments.json:
         rows = [
             {

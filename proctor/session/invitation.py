@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,14 +127,27 @@ def join(given: str, *, now: datetime | None = None) -> Joined:
         for name, data in parts.items():
             if data and not (folder / name).exists():
                 write_new(folder / name, data)
-    return _joined(found, folder)
+    joined = _joined(found, folder)
+    if joined.unknown is None and not _known(joined.policy):
+        raise CheckFailed(
+            f"This computer does not know '{joined.policy.institution}', and the invitation does not "
+            f"bring its root file; ask {joined.policy.contact} for one that does, or install the root "
+            f"file."
+        )
+    return joined
 
 
-def kept() -> list[Joined]:
-    """Every invitation that is kept here, the one that was opened last first."""
+def kept(tell: Callable[[str], None]) -> list[Joined]:
+    """Every invitation that is kept here, the one that was opened last first.
+
+    One that cannot be read hides no other: ``tell`` gets a sentence about it.
+    """
     found = []
-    for path in exams_dir().glob(f"*/{INVITATION}"):
-        found.append((path.stat().st_mtime, _joined(read(str(path)), path.parent)))
+    for path in sorted(exams_dir().glob(f"*/{INVITATION}")):
+        try:
+            found.append((path.stat().st_mtime, _joined(read(str(path)), path.parent)))
+        except InputError as error:
+            tell(f"{error} (It is kept in {path.parent}.)")
     return [joined for _, joined in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
@@ -151,7 +165,7 @@ def trust_root(joined: Joined) -> None:
 
 
 def fingerprints(root: Root) -> list[str]:
-    """The keys of a root file as two people compare them: groups of four, sixteen in all a key."""
+    """The keys of a root file as two people compare them: eight groups of four letters for each key."""
     digests = [
         hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32] for key in root.public_keys()
     ]
@@ -170,14 +184,11 @@ def check_unused(joined: Joined) -> None:
 
 def _joined(found: Invitation, folder: Path) -> Joined:
     policy = found.read_policy()
-    brought = found.read_root()
-    known = any(one.institution == policy.institution for _, one in trust.installed_roots())
-    if brought is None and not known:
-        raise CheckFailed(
-            f"This computer does not know '{policy.institution}', and the invitation does not bring its "
-            f"root file; ask {policy.contact} for one that does, or install the root file."
-        )
-    return Joined(found, folder, policy, None if known else brought)
+    return Joined(found, folder, policy, None if _known(policy) else found.read_root())
+
+
+def _known(policy: Policy) -> bool:
+    return any(one.institution == policy.institution for _, one in trust.installed_roots())
 
 
 def _check_time(invitation: Invitation, now: datetime) -> None:

@@ -22,7 +22,7 @@ from proctor.evidence.story import Story
 from proctor.evidence.story_reader import read_story
 from proctor.evidence.untrusted import text
 from proctor.evidence.words import clock
-from proctor.session.invitation import Joined, kept
+from proctor.session.invitation import kept
 
 # What a student says to one flag fits on a page.
 MAX_COMMENT = 2000
@@ -43,19 +43,16 @@ class Mine:
     lang: Language
 
 
-def exams() -> list[Joined]:
-    """Every exam of which an invitation is kept here, the newest first."""
-    return kept()
-
-
 def find(given: str) -> Path:
     """The case folder that ``given`` names: a folder, or the name of an exam that is kept here."""
     if (Path(given) / layout.JOURNAL).is_file():
         return Path(given)
-    found = [joined for joined in kept() if given in (joined.folder.name, joined.policy.id)]
+    problems: list[str] = []
+    exams = kept(problems.append)
+    found = [joined for joined in exams if given in (joined.folder.name, joined.policy.id)]
     if len(found) == 1:
         return found[0].case
-    names = ", ".join(joined.folder.name for joined in kept()) or "none"
+    names = ", ".join([*(joined.folder.name for joined in exams), *problems]) or "none"
     raise InputError(
         f"There is no exam '{text(given, 100)}' on this computer (there are: {names}); give one of these "
         f"names, or the folder of a case."

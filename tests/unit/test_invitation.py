@@ -176,7 +176,7 @@ def test_joining_keeps_what_an_exam_needs_and_nobody_is_trusted_before_a_person_
     again = invitation.join(str(file), now=NOW + timedelta(minutes=6))
     assert again.folder == joined.folder
     assert again.unknown is None
-    assert [one.folder for one in invitation.kept()] == [joined.folder]
+    assert [one.folder for one in invitation.kept(pytest.fail)] == [joined.folder]
 
 
 def test_it_can_be_used_in_its_time_only_and_the_clock_is_told(file):
@@ -186,7 +186,7 @@ def test_it_can_be_used_in_its_time_only_and_the_clock_is_told(file):
         invitation.join(str(file), now=NOW - timedelta(days=1))
     with pytest.raises(CheckFailed, match=r"until 2027-01-31 12:00 UTC.*exams@shores"):
         invitation.join(str(file), now=NOW + timedelta(days=1))
-    assert invitation.kept() == []
+    assert invitation.kept(pytest.fail) == []
 
 
 def test_an_exam_that_has_begun_goes_on_whatever_the_time_and_one_that_ended_does_not(file):
@@ -216,6 +216,18 @@ def test_another_institution_under_a_known_name_is_not_followed(file, tmp_path):
     with pytest.raises(CheckFailed):
         make_plan(str(joined.policy_file), require_all=False)
     assert len(trust.installed_roots()) == 1
+
+
+def test_one_that_was_damaged_hides_no_other(file, proctor_home, capsys):
+    joined = invitation.join(str(file), now=NOW)
+    damaged = invitation.exams_dir() / "damaged-0" / invitation.INVITATION
+    damaged.parent.mkdir()
+    damaged.write_text('{"format": 1, "pol')
+    assert main(["my-data"]) == 0
+    told = capsys.readouterr()
+    assert joined.folder.name in told.out
+    assert "damaged-0" in told.err
+    assert told.err.count("\n") == 1
 
 
 def test_without_a_root_file_an_unknown_institution_is_said(proctor_home, tmp_path):
