@@ -52,8 +52,8 @@ lock: $(DEV_READY)  ## resolve the dependencies anew
 	$(BIN)/uv pip compile packaging/build.in $(LOCK_FLAGS) --output-file packaging/build.lock
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra ui --constraint packaging/build.lock \
 		--output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra ui --group dev \
-		--constraint packaging/build.lock --constraint requirements.lock \
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra ui --extra hub --extra evaluate \
+		--extra cluster --group dev --constraint packaging/build.lock --constraint requirements.lock \
 		--output-file requirements-dev.lock
 
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -94,8 +94,9 @@ fi
 pip="./.venv/bin/python -m pip --disable-pip-version-check --no-input"
 say "installing what $lock pins"
 $pip install -q --require-hashes --only-binary :all: -r packaging/build.lock
-# srt, which Vosk asks for, is pure Python without a wheel; all else must be one, so nothing compiles.
-$pip install -q --require-hashes --only-binary :all: --no-binary srt \
+# srt, which Vosk asks for, and sed-eval with its helper, which judge our statistics in tests, are pure
+# Python without a wheel; all else must be one, so nothing compiles.
+$pip install -q --require-hashes --only-binary :all: --no-binary srt,sed-eval,dcase-util \
     --use-pep517 --no-build-isolation -r "$lock"
 $pip install -q --no-deps --no-build-isolation -e .
 
