@@ -1,0 +1,1 @@
+"""The researcher's instrument: false flags and misses, measured on labelled recordings."""
