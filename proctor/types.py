@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -128,20 +128,6 @@ class Sealed:
     recipients: tuple[str, ...]
     plaintext_sha256: str
     sensors: tuple[str, ...] = ()
-
-
-Verdict = Literal["nothing_to_see", "please_discuss", "confirmed", "cannot_tell"]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person decided about a flag, and why."""
-
-    who: str
-    when: str
-    flag_id: str
-    verdict: Verdict
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
