@@ -53,6 +53,10 @@ class ConsentState:
     break_since: float | None = None
     breaks: int = 0
     break_s: float = 0.0
+    # A break that a person on duty gave: who, and for how many minutes (0: until it is ended). It counts
+    # as none of those that the policy gives.
+    break_by: str = ""
+    break_minutes: float = 0.0
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> ConsentState:
@@ -72,10 +76,15 @@ class ConsentState:
             # Only the first record can open consent: a second one would be an addition (rule C3).
             return self if self.purposes else _opened(data, name)
         if kind == BREAK_STARTED and self.break_since is None:
+            by = data.get("by")
+            if isinstance(by, str) and by:
+                minutes = _time(data.get("minutes"))
+                return replace(self, break_since=t, break_by=by, break_minutes=minutes)
             return replace(self, break_since=t, breaks=self.breaks + 1)
         if kind == BREAK_ENDED and self.break_since is not None:
             lasted = max(0.0, t - self.break_since)
-            return replace(self, break_since=None, break_s=self.break_s + lasted)
+            whole = self.break_s + lasted
+            return replace(self, break_since=None, break_s=whole, break_by="", break_minutes=0.0)
         purpose = _purpose(data.get("purpose"))
         # What is asked at its own moment need not have been asked about before (rule R2).
         open_to = {*self.purposes, *ASKED_AT_ITS_MOMENT} if self.purposes else set()
@@ -212,4 +221,7 @@ def break_ends_at(breaks: Breaks, state: ConsentState, *, unlimited: bool = Fals
     """The second at which the running break ends by itself; ``None`` when there is no limit or break."""
     if state.break_since is None or unlimited:
         return None
+    if state.break_by:
+        given = state.break_minutes * 60.0
+        return state.break_since + given if given > 0.0 else None
     return state.break_since + breaks.max_minutes * 60.0

@@ -87,6 +87,21 @@ def reachable(hub: str) -> bool:
     return True
 
 
+# The end of the ``type`` of a hub's answer (RFC 9457) to a code that another attempt has used.
+IN_USE = "invitation-in-use"
+
+
+class InUse(CheckFailed):
+    """The invitation's code belongs to another attempt: it was used before, here or on another computer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This invitation is in use already, perhaps on another computer: a hub takes one attempt for "
+            "each. Go on there, or ask the institution for a new invitation. What was recorded here stays "
+            "here, sealed."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What came back, read whole."""
@@ -105,6 +120,7 @@ class HubClient:
 
     def __init__(self, hub: str, attempt: str, *, token: str = "", ca: str | None = None) -> None:
         self._hub = check_address(hub)
+        self.attempt = attempt
         self._base = f"{self._hub}/{API}/attempts/{attempt}/"
         self._token = token
         self._pool = urllib3.PoolManager(
@@ -188,7 +204,7 @@ class HubClient:
         self, method: str, address: str, headers: Mapping[str, str], body: bytes | None
     ) -> _Answer:
         whole = {"Tus-Resumable": TUS, "User-Agent": "open-proctor", **headers}
-        if self._token:
+        if self._token and "Authorization" not in whole:
             whole["Authorization"] = f"Bearer {self._token}"
         try:
             answer = self._pool.request(
@@ -215,6 +231,8 @@ class HubClient:
         status = answer.status
         if status in good:
             return
+        if status == 403 and _problem(answer).endswith(IN_USE):
+            raise InUse
         if status in (401, 403):
             raise CheckFailed(
                 f"The hub does not accept this exam's invitation (it answered {status}), so nothing is "
@@ -250,6 +268,14 @@ class HubClient:
 def _digest_header(digest: bytes) -> str:
     """RFC 9530, section 2."""
     return f"sha-256=:{base64.b64encode(digest).decode('ascii')}:"
+
+
+def _problem(answer: _Answer) -> str:
+    """The ``type`` of a problem (RFC 9457); empty where there is none."""
+    said: Any = None
+    with contextlib.suppress(ValueError, RecursionError):
+        said = json.loads(answer.data)
+    return str(said.get("type", "")) if isinstance(said, Mapping) else ""
 
 
 def _count(answer: _Answer) -> int:

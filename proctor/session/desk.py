@@ -52,6 +52,8 @@ class ConsentDesk:
         self._lock = threading.RLock()
         # Closed during a break, from the moment it is asked for.
         self._open = not state.on_break
+        # A break that a person on duty gave and that was not taken yet: who, and how many minutes.
+        self._given: tuple[str, float] | None = None
 
     def grant_of(self, purpose: PurposeName) -> Grant | None:
         """The live grant for ``purpose``, if there is one."""
@@ -115,17 +117,33 @@ class ConsentDesk:
             self.grants[purpose] = grant
             return grant
 
-    def begin_break(self) -> float:
-        """Begin a break; returns its session second. Raises :class:`InputError` when there is none."""
+    def give_break(self, by: str, minutes: float) -> None:
+        """``by``, a person on duty, gives one break more than the policy; it begins when the student wants."""
+        with self._lock:
+            self._given = (by, minutes)
+
+    def begin_break(self, by: str = "") -> float:
+        """Begin a break; returns its session second. Raises :class:`InputError` when there is none.
+
+        ``by``: the person on duty who pauses the exam, whatever the policy says about breaks.
+        """
         with self._lock:
             t = self._now()
+            given = (by, 0.0) if by else self._given
             problem = why_no_break(
-                self.policy.breaks, self.state, t, unlimited=self.breaks_unlimited
+                self.policy.breaks,
+                self.state,
+                t,
+                unlimited=self.breaks_unlimited or given is not None,
             )
             if problem:
                 raise InputError(problem)
             self._open = False
-            self._write("break.started", {}, t)
+            facts: dict[str, Any] = {}
+            if given is not None:
+                facts = {"by": given[0], "minutes": given[1]}
+                self._given = None if not by else self._given
+            self._write("break.started", facts, t)
             return t
 
     def begin_planned_break(self) -> float | None:

@@ -70,6 +70,9 @@ class Interventions:
         self._writer: int | None = None
         self._warned = False
         self._turned: float | None = None
+        # How often a person was asked for; ``changed`` is set at every such call, break and return.
+        self.help_calls = 0
+        self.changed = threading.Event()
 
     def withdraw(self, purpose: PurposeName) -> str:
         """Take back what was agreed to (rule C4); returns the alternative, a sentence.
@@ -119,30 +122,35 @@ class Interventions:
         self._case.put_receipts(self._policy)
         return grant
 
-    def pause(self) -> None:
+    def pause(self, by: str = "") -> None:
         """Begin a break (rule A2): capture stops and every device is released within a second.
 
-        Raises :class:`InputError` with the reason when the policy allows no break now.
+        ``by``: the person on duty who pauses the exam. Raises :class:`InputError` with the reason when
+        the policy allows no break now.
         """
         self._check_open()
         if self.capture is None:
             raise InputError("Nothing is captured now; breaks are for a live exam that is running.")
         if not self.capture.can_reopen:
             raise InputError("A recording has no breaks; they are for a live exam.")
-        t = self._desk.begin_break()
+        t = self._desk.begin_break(by)
         self._do(partial(self._break_begun, t))
+        self.changed.set()
 
     def resume(self) -> None:
         """End the break; raises :class:`InputError` when there is none."""
         self._check_open()
         t = self._desk.end_break()
         self._do(partial(self._break_ended, t))
+        self.changed.set()
 
     def ask_for_help(self) -> None:
         """The student asks for a person: a neutral milestone, from any thread."""
         self._check_open()
         asked = Marker(self._clock.now(), "help.asked")
         self._do(partial(self._recorder.marker, asked))
+        self.help_calls += 1
+        self.changed.set()
 
     # The evidence writer.
 
@@ -243,6 +251,7 @@ class Interventions:
         breaks, state = self._policy.breaks, self._desk.state
         if self.capture is None or not self.capture.can_reopen:
             return
+        minutes = state.break_minutes if state.break_by else breaks.max_minutes
         if planned_break_due(breaks, state, now):
             begun = self._desk.begin_planned_break()
             if begun is None:
@@ -263,7 +272,7 @@ class Interventions:
                 return
             self._break_ended(ended)
             self._on_notice(
-                f"The break is over: this exam allows {breaks.max_minutes:g} minutes. "
+                f"The break is over: this exam allows {minutes:g} minutes. "
                 f"Capture goes on."
             )
         elif now >= end - WARNING_S and not self._warned:

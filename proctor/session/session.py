@@ -248,9 +248,9 @@ class Session:
         """The answer to a question put during the exam; see :meth:`Interventions.answer`."""
         return self.interventions.answer(purpose, yes, how=how, language=language, asked=asked)
 
-    def pause(self) -> None:
+    def pause(self, by: str = "") -> None:
         """Begin a break; see :meth:`Interventions.pause`."""
-        self.interventions.pause()
+        self.interventions.pause(by)
 
     def resume(self) -> None:
         """End the break; see :meth:`Interventions.resume`."""
