@@ -88,6 +88,8 @@ class Session:
     labelled: frozenset[str] | None = None
     split: str = ""
     media_sha256: str = ""
+    # Thresholds that hold for this session only, as its row says: ("gaze.away.on=0.8", "gaze.down=off").
+    overrides: tuple[str, ...] = ()
 
     def covers(self, kind: str) -> bool:
         """Whether the truth says something about ``kind``, be it that it was never there."""
