@@ -287,6 +287,11 @@ def attempt_key(attempt: str) -> Ed25519PrivateKey:
     return _ed25519(attempt_key_path(attempt), make=False)
 
 
+def secret_ed25519(path: Path) -> Ed25519PrivateKey:
+    """The signing key in ``path``, made there on first use (a hub's own)."""
+    return _ed25519(path, make=True)
+
+
 def _ed25519(path: Path, *, make: bool) -> Ed25519PrivateKey:
     if make and not path.exists():
         key = Ed25519PrivateKey.generate()

@@ -1,1 +1,1 @@
-"""The hub: here so far only the side that an exam runs on, :mod:`proctor.hub.client`."""
+"""The hub: what an institution runs. Only :mod:`proctor.hub.client` and ``staff_client`` run elsewhere."""

@@ -1,0 +1,93 @@
+"""The hub as an ASGI application: one :class:`Hub` holds what all requests share; modules mount onto it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI, Request
+
+from proctor.evidence import keys
+from proctor.hub import log, problems, settings
+from proctor.hub.settings import HubSettings
+from proctor.hub.store import Store
+
+VERSION = "1"
+# Each has ``mount(app, hub)``: it includes its router and says what runs beside the requests.
+MOUNTS: tuple[str, ...] = ()
+
+Background = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Hub:
+    """What one worker has open. ``now`` is the wall clock (UTC), which tests may turn."""
+
+    settings: HubSettings
+    store: Store
+    key: Ed25519PrivateKey
+    name: str
+    now: Callable[[], datetime] = _now
+    background: list[Background] = field(default_factory=list)
+
+    @property
+    def public(self) -> bytes:
+        """The hub's public key (32 bytes)."""
+        return self.key.public_key().public_bytes_raw()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.store.close()
+
+
+def open_hub(said: HubSettings) -> Hub:
+    """Open what ``said`` names; the database must have been prepared (:func:`migrate.prepare`)."""
+    key = keys.secret_ed25519(said.key_file)
+    name = said.name or log.name_of(key.public_key().public_bytes_raw())
+    return Hub(said, Store(said.database, said.headers), key, name)
+
+
+def hub_of(request: Request) -> Hub:
+    """The hub that answers ``request``: a dependency of every handler."""
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+def create_app(said: HubSettings) -> FastAPI:
+    """The application of one worker."""
+    hub = open_hub(said)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(hub.close)
+            for background in hub.background:
+                await stack.enter_async_context(background())
+            yield
+
+    app = FastAPI(
+        title="open-proctor hub",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.state.hub = hub
+    problems.install(app)
+    for name in MOUNTS:
+        importlib.import_module(name).mount(app, hub)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """What each worker process of ``proctor hub serve`` makes: settings come as its parent left them."""
+    return create_app(settings.from_parent())
