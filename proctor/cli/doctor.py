@@ -14,7 +14,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds ``doctor`` to the command line."""
     parser = subparsers.add_parser(
         "doctor",
-        help="camera, microphone, networks, display, disk: what is missing and how to mend it",
+        help="camera, microphone, networks, display, disk, fonts, time: what is missing and how to mend it",
         description="Looks at this machine without taking a picture or a sound: devices are "
         "listed, never opened. Ends with 3 when something that an exam needs is missing.",
     )
@@ -24,6 +24,16 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         type=Path,
         metavar="DIR",
         help="where cases will be kept (default: your data folder)",
+    )
+    parser.add_argument(
+        "--hub",
+        metavar="ADDRESS",
+        help="also ask this hub whether it answers (opens a connection to it)",
+    )
+    parser.add_argument(
+        "--updates",
+        action="store_true",
+        help="also ask the address in your settings for a newer version; it is told, never fetched",
     )
     parser.set_defaults(run=run)
 
@@ -38,6 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = arguments.data or Path(platformdirs.user_data_dir("open-proctor"))
     found = checks.all_checks(folder)
+    if arguments.hub:
+        found.append(checks.hub(arguments.hub))
+    if arguments.updates:
+        from proctor.session import updates
+
+        found.append(updates.check(updates.settings()))
     good = checks.enough(found)
     if arguments.json:
         lines = [dataclasses.asdict(check) for check in found]
@@ -46,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         for check in found:
             optional = "" if check.needed else " (not needed)"
             print(f"{check.state:<14}{check.name}{optional}: {check.detail}")
-            if check.state == "missing" and check.mend:
+            if check.state != "ok" and check.mend:
                 print(f"{'':<14}→ {check.mend}")
         if good:
             print("\nNothing that an exam needs is missing.")

@@ -7,7 +7,9 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from proctor.cli import welcome
 from proctor.errors import ProctorError
 from proctor.evidence import dumps
 
@@ -18,6 +20,19 @@ GROUPS = (
 )  # fmt: skip
 
 
+class _Version(argparse.Action):
+    """Looks the number up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **others: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **others)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"proctor {version('open-proctor')}")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
@@ -26,7 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 a check answered no, 2 wrong input, 3 this machine lacks something.",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no extra lines")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--version", action=_Version, help="which version this is, and nothing else"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    parser.set_defaults(run=welcome.run)
     for group in GROUPS:
         importlib.import_module(f"proctor.cli.{group}").add(commands)
     return parser

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from models import registry
 from proctor.evidence.disk import CASE_BYTES, RESERVE_BYTES
 from proctor.session import inventory
+from proctor.session.mends import mend
 
 State = Literal["ok", "missing", "not looked at"]
 
@@ -41,6 +42,11 @@ LIBRARIES: Mapping[str, str] = {
 
 # What the clips of one exam may take, and what then stays free.
 WANTED_FREE_BYTES = CASE_BYTES + RESERVE_BYTES
+FONT_FOLDERS = tuple(
+    Path(name)
+    for name in ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
+)
+FONT_FILES = frozenset({".ttf", ".otf", ".ttc", ".pfb"})
 # Time zones and a file system's rounding shift a date by less than this.
 CLOCK_SLACK = timedelta(days=1)
 
@@ -81,10 +87,8 @@ def _library(name: str, purpose: str) -> Check:
     try:
         module = importlib.import_module(name)
     except Exception as error:  # a library without its system part may raise anything at import
-        mend = "Run `make setup` again in the project's folder."
-        if name == "sounddevice" and "PortAudio" in str(error):
-            mend = "Install PortAudio: `apt-get install libportaudio2` on Debian."
-        return Check(f"library {name}", "missing", f"{purpose}: {error}", mend)
+        lacks = "portaudio" if name == "sounddevice" and "PortAudio" in str(error) else "library"
+        return Check(f"library {name}", "missing", f"{purpose}: {error}", mend(lacks))
     version = getattr(module, "__version__", "")
     return Check(f"library {name}", "ok", f"{purpose} {version}".strip())
 
@@ -98,6 +102,7 @@ def cameras(
             "camera",
             "not looked at",
             "this system lists cameras only by opening one, and that waits for your consent",
+            mend("camera", platform),
         )
     named = []
     for entry in sorted((system / "class" / "video4linux").glob("video*")):
@@ -109,7 +114,7 @@ def cameras(
                 "camera",
                 "missing",
                 f"{device} may not be opened by this user",
-                "Add yourself to the group: `sudo usermod -aG video $USER`, then log in again.",
+                mend("camera rights", platform),
             )
         named.append((entry / "name").read_text(encoding="utf-8").strip())
     if not named:
@@ -117,14 +122,13 @@ def cameras(
             "camera",
             "missing",
             "no video device is listed",
-            "Plug a camera in, or switch it on (some laptops have a key or a slider).",
+            mend("camera", platform),
         )
     return Check("camera", "ok", f"{', '.join(dict.fromkeys(named))} (listed, not opened)")
 
 
 def microphones(query: Callable[[], Iterable[Mapping[str, Any]]] | None = None) -> Check:
     """Which microphones the sound system lists. None is recorded from: that needs consent."""
-    mend = "Plug a microphone in, or allow it in the system's settings."
     try:
         if query is None:
             import sounddevice
@@ -132,9 +136,11 @@ def microphones(query: Callable[[], Iterable[Mapping[str, Any]]] | None = None) 
             query = sounddevice.query_devices
         found = [str(device["name"]) for device in query() if device["max_input_channels"] > 0]
     except Exception as error:  # PortAudio and its import raise several unrelated types
-        return Check("microphone", "missing", f"devices cannot be listed: {error}", mend)
+        return Check(
+            "microphone", "missing", f"devices cannot be listed: {error}", mend("microphone")
+        )
     if not found:
-        return Check("microphone", "missing", "no input device is listed", mend)
+        return Check("microphone", "missing", "no input device is listed", mend("microphone"))
     return Check("microphone", "ok", f"{', '.join(found)} (listed, not recorded)")
 
 
@@ -145,13 +151,13 @@ def networks() -> list[Check]:
 
 def _network(model: registry.Model) -> Check:
     name = f"network {model.name}"
-    mend = f"Run `proctor models install {model.name}`."
+    how = f"Run `proctor models install {model.name}`."
     try:
         path = registry.find(model.name)
     except registry.ModelError as error:
-        return Check(name, "missing", str(error), mend)
+        return Check(name, "missing", str(error), how)
     if path is None:
-        return Check(name, "missing", f"until then not measured: {model.measures}", mend)
+        return Check(name, "missing", f"until then not measured: {model.measures}", how)
     return Check(name, "ok", "its hash is right")
 
 
@@ -174,7 +180,7 @@ def writing(folder: Path) -> Check:
             name,
             "missing",
             f"{folder}: {error.strerror or error}",
-            f"Give yourself the right to write in {folder}, or free some space there.",
+            mend("writing"),
         )
     return Check(name, "ok", str(folder))
 
@@ -185,7 +191,9 @@ def disk_space(folder: Path, wanted: int = WANTED_FREE_BYTES) -> Check:
     words = f"{free / 1e9:.1f} GB free for {folder}"
     if free >= wanted:
         return Check("disk space", "ok", words)
-    return Check("disk space", "missing", words, f"Free {(wanted - free) / 1e9:.1f} GB.")
+    return Check(
+        "disk space", "missing", words, f"Free {(wanted - free) / 1e9:.1f} GB. {mend('disk space')}"
+    )
 
 
 def display(platform: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Check:
@@ -199,7 +207,47 @@ def display(platform: str = sys.platform, environment: Mapping[str, str] = os.en
         "display",
         "missing",
         "neither WAYLAND_DISPLAY nor DISPLAY is set; the command line works without",
-        "Start from a desktop session to see windows.",
+        mend("display", platform),
+        needed=False,
+    )
+
+
+def fonts(
+    platform: str = sys.platform,
+    folders: Sequence[Path] = FONT_FOLDERS,
+) -> Check:
+    """Whether letters could be drawn. A bare Linux system may have no font at all."""
+    if not platform.startswith("linux"):
+        return Check("fonts", "ok", "this system always has some", needed=False)
+    for folder in folders:
+        # The first one that is found is enough; a system may have thousands.
+        if any(path.suffix.lower() in FONT_FILES for path in folder.expanduser().rglob("*")):
+            return Check("fonts", "ok", str(folder), needed=False)
+    return Check(
+        "fonts",
+        "missing",
+        "no font is installed: a window would show boxes in place of letters",
+        mend("fonts", platform),
+        needed=False,
+    )
+
+
+def hub(address: str, ask: Callable[[str], bool] | None = None) -> Check:
+    """Whether a hub answers: opens a connection to the address that was named, and to nothing else.
+
+    Raises :class:`proctor.errors.InputError` when ``address`` is none of a hub.
+    """
+    if ask is None:
+        from proctor.hub import client
+
+        ask = client.reachable
+    if ask(address):
+        return Check("hub", "ok", f"{address} answers", needed=False)
+    return Check(
+        "hub",
+        "missing",
+        f"{address} does not answer; that is no obstacle to an exam: sealed clips wait on this computer",
+        mend("hub"),
         needed=False,
     )
 
@@ -207,7 +255,10 @@ def display(platform: str = sys.platform, environment: Mapping[str, str] = os.en
 def network_connection() -> Check:
     """Says that none is needed; looking would open a connection that nobody asked for."""
     return Check(
-        "network connection", "not looked at", "not needed: the agent opens none", needed=False
+        "network connection",
+        "not looked at",
+        "not needed here: an exam opens one to its hub only (`proctor doctor --hub ADDRESS` asks it)",
+        needed=False,
     )
 
 
@@ -220,13 +271,15 @@ def wall_clock(now: datetime, installed: datetime) -> Check:
         "clock",
         "missing",
         f"{words} is before this program was installed",
-        "Set the date and time: the case's times are read from this clock.",
+        mend("clock"),
     )
 
 
 def all_checks(data_folder: Path) -> list[Check]:
     """Every check on this machine, in the order in which a person would mend things."""
-    installed = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
+    # A packed program keeps this file inside an archive; the program itself lies beside it.
+    program = Path(sys.executable if getattr(sys, "frozen", False) else __file__)
+    installed = datetime.fromtimestamp(program.stat().st_mtime, UTC)
     return [
         python_version((sys.version_info.major, sys.version_info.minor)),
         this_build(),
@@ -237,6 +290,7 @@ def all_checks(data_folder: Path) -> list[Check]:
         writing(data_folder),
         disk_space(data_folder),
         display(),
+        fonts(),
         network_connection(),
         wall_clock(datetime.now(UTC), installed),
     ]
