@@ -30,6 +30,31 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a person said about one note after looking: when, who, and why.
+
+    ``words`` is the English sentence of it, one of :data:`VERDICTS`; ``decides``: nothing is left open.
+    """
+
+    note: int
+    when: datetime
+    who: str
+    words: str
+    reason: str
+    decides: bool
+
+
+# What a look at a note can end with, as the student is told it.
+VERDICTS = {
+    "nothing_to_see": mark("there is nothing to see"),
+    "please_discuss": mark("somebody would like to talk with you about it"),
+    "confirmed": mark("what was noted can be seen"),
+    "cannot_tell": mark("it could not be told"),
+}
+TAKEN_BACK = mark("this was taken back")
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """One look at the student's clips: when, who, and the reason they gave."""
 
@@ -52,6 +77,7 @@ class Told:
     looks: Sequence[Look]
     erased: Sequence[str]
     until: Sequence[tuple[str, datetime]]
+    said: Sequence[Said] = ()
 
 
 # The classes of data whose last day a letter names; "clips" are told one by one.
@@ -106,6 +132,9 @@ def _letter(t: Texts, told: Told, parts: Parts) -> Iterator[str]:
             yield "- " + _look(t, look)
     else:
         yield t.say("As far as this computer knows, nobody has looked at your clips.")
+    if told.notes:
+        yield ""
+        yield from _decisions(t, told)
     for name in told.erased:
         yield t.say("The clip “{name}” was erased.", name=name)
     yield ""
@@ -156,6 +185,33 @@ def _look(t: Texts, look: Look) -> str:
             "{when}: {who}, because: {reason}", when=when, who=look.who, reason=look.reason
         )
     return t.say("{when}: {who}, no reason given", when=when, who=look.who)
+
+
+def _decisions(t: Texts, told: Told) -> Iterator[str]:
+    """What people decided, and why; what is still open is said to be."""
+    if not told.said:
+        yield t.say("As far as this computer knows, nobody has decided anything yet.")
+        return
+    yield t.say("What people decided, and why:")
+    for one in told.said:
+        yield "- " + said(t, one)
+
+
+def said(t: Texts, one: Said) -> str:
+    """One statement as a sentence."""
+    words = t.say(one.words)
+    told = t.say(
+        "Note {number}, {when}, {who}: {words}.",
+        number=one.note,
+        when=t.moment(one.when),
+        who=one.who,
+        words=words,
+    )
+    if one.reason:
+        told += " " + t.say("Reason: {reason}", reason=one.reason)
+    if not one.decides:
+        told += " " + t.say("This alone decides nothing.")
+    return told
 
 
 def _titles(t: Texts, kinds: Sequence[str], parts: Parts) -> str:

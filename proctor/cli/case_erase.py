@@ -94,7 +94,7 @@ def run_erase(arguments: argparse.Namespace) -> int:
 
     from policies.texts.erased import language_of
     from proctor.errors import CheckFailed, InputError
-    from proctor.evidence import access, retention
+    from proctor.evidence import access, deciding, retention
     from proctor.evidence.access_checks import missing_holds
     from proctor.evidence.case import Case
     from proctor.evidence.clearing import clear, files_of
@@ -114,7 +114,8 @@ def run_erase(arguments: argparse.Namespace) -> int:
         )
     holds = _holds(arguments.case, policy, arguments.root)
     copies = access.copies(arguments.case)
-    case = retention.kept(view, files_of(arguments.case), holds, copies)
+    judged = deciding.decided(view, policy.review, now)
+    case = retention.kept(view, files_of(arguments.case), holds, copies, judged)
     elsewhere: list[Due] = []
     if arguments.copy:
         due = [_copy(arguments, view, case, policy, now)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from proctor.evidence.access import Entry
     from proctor.evidence.access_checks import Held
+    from proctor.evidence.decision import Decision
     from proctor.evidence.show import Shown
 
 # A terminal shows the latest; --json has all of them.
@@ -25,6 +26,15 @@ def as_lines(shown: Shown, width: int) -> list[str]:
             when = f"{look.when:%Y-%m-%d %H:%M} UTC" if look.when else "at an unknown time"
             why = f" Why: {look.reason}" if look.reason else ""
             lines += _wrapped(f"{when}  {look.who or 'unnamed'}: {look.what}{why}", width)
+    if shown.decisions:
+        lines += ["", "What people said after looking (each signed by the key that it names)"]
+        for said in shown.decisions:
+            what = said.verdict.replace("_", " ") if said.verdict else "taken back"
+            why = f" Why: {said.reason}" if said.reason else ""
+            when = f"{said.when:%Y-%m-%d %H:%M} UTC"
+            lines += _wrapped(
+                f"{when}  {said.who}: {said.flag}, {said.look} look: {what}{why}", width
+            )
     if shown.holds:
         lines += ["", "Held (`case verify --root FILE` checks who signed)"]
         for one in shown.holds:
@@ -44,6 +54,7 @@ def as_dicts(shown: Shown) -> dict[str, Any]:
     return {
         "looks": [_look(look) for look in shown.looks],
         "holds": [_hold(one) for one in shown.holds],
+        "decisions": [_decision(one) for one in shown.decisions],
     }
 
 
@@ -56,6 +67,20 @@ def _look(look: Entry) -> dict[str, Any]:
         "flags": list(look.flags),
         "what": look.what,
         "reason": look.reason,
+    }
+
+
+def _decision(one: Decision) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "flag": one.flag,
+        "look": one.look,
+        "verdict": one.verdict,
+        "withdraws": one.withdraws,
+        "reason": one.reason,
+        "who": one.who,
+        "key": one.key,
+        "when": one.when.isoformat(),
     }
 
 

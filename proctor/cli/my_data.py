@@ -132,6 +132,17 @@ def as_dict(mine: Mine) -> dict[str, Any]:
             }
             for look in told.looks
         ],
+        "decisions": [
+            {
+                "flag": said.note,
+                "when": said.when.isoformat(),
+                "who": said.who,
+                "what": said.words,
+                "reason": said.reason,
+                "decides": said.decides,
+            }
+            for said in told.said
+        ],
         "erased": list(told.erased),
         "erased_by": {kind: moment.isoformat() for kind, moment in told.until},
     }

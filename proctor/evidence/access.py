@@ -33,13 +33,14 @@ from proctor.evidence.untrusted import moment, strings, text
 if TYPE_CHECKING:
     from proctor.evidence.view import CaseView
 
-BEGAN, OPENED, SHOWN, EXPORTED, HELD, GONE = (
+BEGAN, OPENED, SHOWN, EXPORTED, HELD, GONE, DECIDED = (
     "access.began",
     "access.opened",
     "access.shown",
     "access.exported",
     "access.held",
     "access.erased",
+    "access.decided",
 )
 LOCK_S = 10.0
 # No case is looked at so often; a longer log, or so many, is a broken program or an attack on the reader.
@@ -315,6 +316,9 @@ def _what(kind: str, data: Mapping[str, Any], flags: tuple[str, ...]) -> str:
         )
     if kind == GONE:
         return f"The copy for research {text(data.get('file'), 200)} was erased."
+    if kind == DECIDED:
+        done = "taken back" if data.get("withdraws") else "signed"
+        return f"A decision on {clips or 'a flag'} was {done}."
     if kind == HELD:
         return f"The hold {text(data.get('file'), 40)} was signed."
     return f"A record '{text(kind, 40)}'."

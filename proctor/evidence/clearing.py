@@ -72,13 +72,7 @@ def _tombstone(what: str, one: Due, now: datetime) -> Erasure:
 def _remove(folder: Path) -> None:
     """Remove every file that a case holds, the journal last, and then the folder."""
     with said_plainly(f"the case {folder}"):
-        for name in (
-            layout.CLIPS,
-            layout.CHECKPOINTS,
-            layout.RECEIPTS,
-            layout.HOLDS,
-            layout.ACCESS,
-        ):
+        for name in layout.FOLDERS:
             below = folder / name
             if below.is_symlink() or not below.is_dir():
                 continue

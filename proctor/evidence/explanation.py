@@ -62,6 +62,7 @@ _FILES = (
     "case/receipts/     what the student agreed to (where receipts were written)",
     "case/holds/        papers that keep it from being erased (where there are any)",
     "case/access/       who opened or exported what of this case, as their own machines signed it",
+    "case/decisions/    what people said after looking, and why, each signed (where anybody did)",
     "proofs/            for each clip: that its line stands in the signed journal",
     "export.dsse        the list of these files, signed by whoever made the export",
     "verify_case.py     checks all of it",

@@ -26,7 +26,7 @@ from policies import load, sign
 from policies.engine import ConsentState
 from policies.errors import PolicyError
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import access, explanation, layout, proof
+from proctor.evidence import access, deciding, explanation, layout, proof
 from proctor.evidence.access import Reader
 from proctor.evidence.disk import PART, read_bounded, said_plainly, sync_file, sync_folder
 from proctor.evidence.erasure import is_room_scan
@@ -135,7 +135,12 @@ def _fill(
     identities: Sequence[x25519.Identity],
 ) -> list[dict[str, str]]:
     """All but the access logs and the list; returns the clips that were encrypted anew."""
-    for name in (layout.POLICY, layout.JOURNAL, *_others(view.folder)):
+    for name in (
+        layout.POLICY,
+        layout.JOURNAL,
+        *_others(view.folder),
+        *deciding.files(view.folder),
+    ):
         writer.add(f"case/{name}", _read(view.folder / name, MAX_JOURNAL))
     for name, made in _proofs(view, chosen):
         writer.add(f"proofs/{name}", made)

@@ -150,14 +150,16 @@ def kept(
     files: Collection[str],
     holds: Iterable[Hold] = (),
     copies: Iterable[Copy] = (),
+    decided: Iterable[str] = (),
 ) -> Kept:
     """What the case ``view`` keeps: clips, each since it was sealed, and its journal since it ended.
 
     ``files`` are the paths that are there, as :func:`layout.clip_name` says them. ``copies`` for
-    research lie elsewhere, each since it was made; what the student took back has no time left.
+    research lie elsewhere, each since it was made; what the student took back has no time left. ``decided``
+    are flags that people decided on (:func:`deciding.decided`), beside those that the journal names.
     """
     sealed: dict[str, datetime | None] = {}
-    decided: set[str] = set()
+    judged = set(decided)
     recorded: set[str] = set()
     scans: set[str] = set()
     last: datetime | None = None
@@ -176,7 +178,7 @@ def kept(
         elif record["type"] == "erased":
             recorded.add(flag)
         elif record["type"] == _DECISION:
-            decided.add(flag)
+            judged.add(flag)
     items = [
         Item("room_scan" if flag in scans else "clips", flag, since)
         for flag, since in sealed.items()
@@ -189,7 +191,7 @@ def kept(
         attempt=view.attempt,
         items=(*items, Item("journal", WHOLE, ended or last)),
         taken_back=frozenset({"research"} if withdrawn else ()),
-        decided=frozenset(decided),
+        decided=frozenset(judged),
         holds=tuple(holds),
         erased=frozenset(view.erased),
     )

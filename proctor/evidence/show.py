@@ -9,11 +9,12 @@ from pathlib import Path
 from policies.errors import PolicyError
 from policies.load import parse
 from policies.schema import Policy
-from proctor.errors import InputError
-from proctor.evidence import access, view
+from proctor.errors import CheckFailed, InputError
+from proctor.evidence import access, deciding, view
 from proctor.evidence.access import Entry
 from proctor.evidence.access_checks import Held, holds
 from proctor.evidence.attestation import Attestation, attest, known_models
+from proctor.evidence.decision import Decision
 from proctor.evidence.story import Story
 from proctor.evidence.story_reader import read_story
 from proctor.evidence.verify import Check, verify
@@ -23,7 +24,8 @@ from proctor.evidence.verify import Check, verify
 class Shown:
     """What a case tells, what its verification answered, and what the reader should know besides.
 
-    ``looks``: who opened, showed or exported what; ``holds``: what stops its erasure. Neither is checked.
+    ``looks``: who opened, showed or exported what; ``holds``: what stops its erasure; neither is checked.
+    ``decisions``: what people said after looking, each signed by the key that it names.
     """
 
     story: Story
@@ -32,6 +34,7 @@ class Shown:
     attestation: Attestation
     looks: tuple[Entry, ...] = ()
     holds: tuple[Held, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
 
 def gather(
@@ -49,6 +52,11 @@ def gather(
         looks, held = tuple(access.read(folder)), tuple(holds(folder, None))
     except InputError as error:
         looks, held, notes = (), (), (*notes, str(error))
+    decisions: tuple[Decision, ...] = ()
+    try:
+        decisions = tuple(deciding.read(folder, case.attempt))
+    except CheckFailed as error:
+        notes = (*notes, str(error))
     return Shown(
         read_story(case.records, policy, titles),
         tuple(verify(folder)),
@@ -56,6 +64,7 @@ def gather(
         attest(case.records, listed=listed, models=known_models()),
         looks,
         held,
+        decisions,
     )
 
 

@@ -24,7 +24,16 @@ from policies import sign
 from policies.errors import PolicyError
 from policies.load import document_of
 from policies.root import Root
-from proctor.evidence import access_checks, checkpoint, consent_checks, journal, layout, tree
+from proctor.errors import ProctorError
+from proctor.evidence import (
+    access_checks,
+    checkpoint,
+    consent_checks,
+    deciding,
+    journal,
+    layout,
+    tree,
+)
 from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded
 from proctor.evidence.erasure import is_room_scan
@@ -33,7 +42,6 @@ from proctor.evidence.journal import JournalError, Record
 
 # No case comes near; a folder of millions of names would take minutes to list.
 MAX_FILES = 10_000
-_FOLDERS = (layout.CLIPS, layout.CHECKPOINTS, layout.RECEIPTS, layout.HOLDS, layout.ACCESS)
 # An auditor reads three examples, not a thousand.
 EXAMPLES = 3
 
@@ -140,10 +148,10 @@ def _folder(evidence: _Evidence) -> str:
         for path in _walk(evidence.folder):
             name = path.relative_to(evidence.folder).as_posix()
             status = path.lstat()
-            if stat.S_ISDIR(status.st_mode) and name in _FOLDERS:
+            if stat.S_ISDIR(status.st_mode) and name in layout.FOLDERS:
                 continue
             evidence.files[name] = status.st_size
-            if not stat.S_ISREG(status.st_mode) or not _expected(name):
+            if not stat.S_ISREG(status.st_mode) or not layout.expected(name):
                 unexpected.append(name)
             if len(evidence.files) > MAX_FILES:
                 raise Failed(f"The folder holds more than {MAX_FILES} files; no case does.")
@@ -159,28 +167,11 @@ def _folder(evidence: _Evidence) -> str:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Everything in the folder and its known subfolders."""
-    for below in (folder, *(folder / name for name in _FOLDERS)):
+    for below in (folder, *(folder / name for name in layout.FOLDERS)):
         if below != folder and (below.is_symlink() or not below.is_dir()):
             continue
         with os.scandir(below) as entries:
             yield from (Path(entry.path) for entry in entries)
-
-
-def _expected(name: str) -> bool:
-    if name in (layout.POLICY, layout.JOURNAL, layout.LOCK, layout.RECEIPT):
-        return True
-    below, _, file = name.partition("/")
-    if below == layout.CLIPS:
-        return file.endswith(layout.CLIP_SUFFIX)
-    if below == layout.ACCESS:
-        return file == layout.LOCK or layout.ACCESS_FILE.fullmatch(file) is not None
-    suffix = {
-        layout.CHECKPOINTS: layout.NOTE_SUFFIX,
-        layout.RECEIPTS: layout.CONSENT_SUFFIX,
-        layout.HOLDS: layout.HOLD_SUFFIX,
-    }
-    stem = file.removesuffix(suffix.get(below, ""))
-    return stem != file and stem.isdigit()
 
 
 # The journal's form.
@@ -551,6 +542,14 @@ def _holds(evidence: _Evidence) -> str:
     return access_checks.told_holds(found, evidence.root)
 
 
+def _decisions(evidence: _Evidence) -> str:
+    flags = {str(data.get("id")) for data in evidence.of("flag")}
+    try:
+        return deciding.check(evidence.folder, evidence.key()[0], flags)
+    except ProctorError as error:
+        raise Failed(str(error)) from error
+
+
 def _some(items: Sequence[str]) -> str:
     """The first few, readable whatever a stranger put into them."""
     shown = ", ".join(
@@ -589,4 +588,5 @@ _CHECKS: Sequence[tuple[str, str, Callable[[_Evidence], str]]] = (
     ("flags-settled", "Every flag has a clip or a reason for having none", _flags_settled),
     ("access", "The logs of who opened what are whole, and of this case", _access),
     ("holds", "Every hold that was signed is there, and is one", _holds),
+    ("decisions", "Every decision is signed, and none is missing", _decisions),
 )

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 POLICY_TYPE = "application/vnd.proctor.policy+toml"
 EXPORT_TYPE = "application/vnd.proctor.export+json"
+DECISION_TYPE = "application/vnd.proctor.decision+json"
 SOURCE = "urn:proctor:attempt:"
 FLAG = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 # Larger than any honest file of its kind.
@@ -394,6 +395,36 @@ def check_access(case: Case) -> str:
     )
 
 
+def check_decisions(case: Case) -> str:
+    """What people said after looking: each signed by the key that it names, and none taken out since."""
+    attempt = case.consent()[0]
+    flags = {str(data.get("id")) for data in case.of("flag")}
+    there, people = set(), set()
+    for path in sorted((case.folder / "decisions").glob("*")):
+        payload, signed, signatures = envelope(read(path), DECISION_TYPE)
+        try:
+            said = json.loads(payload)
+            key, who, about = decode(said["key"]), str(said["who"]), (said["attempt"], said["flag"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise No(f"{path.name} is no decision.") from error
+        if not any(holds(key, signature, signed) for signature in signatures):
+            raise No(f"{path.name} is not signed by the key that it names.")
+        digest = hashlib.sha256(payload).hexdigest()
+        if path.name != f"{digest[:32]}.dsse" or about[0] != attempt or about[1] not in flags:
+            raise No(f"{path.name} is not of this case.")
+        there.add(digest)
+        people.add(f"{who[:100]} ({said['key'][:12]})")
+    for log in (case.folder / "access").glob("*.jsonl"):
+        try:
+            records = [json.loads(line) for line in read(log).splitlines()]
+            named = {r["data"]["decision"] for r in records if r["type"] == "access.decided"}
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise No(f"{log.name} is no access log.") from error
+        if named - there:
+            raise No(f"A decision that {log.name} names is not here.")
+    return f"{len(there)} statements of {len(people)} people: {'; '.join(sorted(people)[:3])}."
+
+
 CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
     ("The export is whole", check_export),
     ("The journal can be read to its end", check_journal),
@@ -403,6 +434,7 @@ CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
     ("The clips are those that were sealed", check_clips),
     ("Clips encrypted anew belong to the journal", check_new_clips),
     ("The logs of who opened what are as they were signed", check_access),
+    ("What people decided is as they signed it", check_decisions),
     ("The proofs that go along hold", check_proofs),
 )
 

@@ -12,10 +12,10 @@ from policies.load import parse
 from policies.schema import Language, Policy
 from policies.texts import erased as erased_texts
 from policies.texts import mine
-from policies.texts.mine import Look, Note, Told
+from policies.texts.mine import TAKEN_BACK, VERDICTS, Look, Note, Said, Told
 from policies.texts.notice import Part
 from proctor.errors import InputError
-from proctor.evidence import access, layout, retention, tombstone, view
+from proctor.evidence import access, deciding, decision, layout, retention, tombstone, view
 from proctor.evidence.case import Case
 from proctor.evidence.clearing import files_of
 from proctor.evidence.story import Story
@@ -88,9 +88,25 @@ def gather(folder: Path, now: datetime | None = None) -> Mine:
             looks=[Look(entry.when, entry.who, entry.reason) for entry in access.read(folder)],
             erased=sorted(name for name in case.erased if name != tombstone.WHOLE),
             until=_until(case, policy),
+            said=_said(case, story, policy, now or datetime.now(UTC)),
         ),
         lang=lang,
     )
+
+
+def _said(case: view.CaseView, story: Story, policy: Policy, now: datetime) -> list[Said]:
+    """What people said about each note, as far as this machine's copy of the case knows."""
+    found = deciding.read(case.folder, case.attempt)
+    numbers = {flag.id: flag.number for flag in story.flags}
+    told = []
+    for one in found:
+        of_flag = deciding.of(found, one.flag)
+        done = deciding.standing(case, found, one.flag, policy.review, now).state == "done"
+        stands = done and one.id in {look.id for look in decision.in_force(of_flag)}
+        words = TAKEN_BACK if one.verdict is None else VERDICTS[one.verdict]
+        if one.flag in numbers:
+            told.append(Said(numbers[one.flag], one.when, one.who, words, one.reason, stands))
+    return told
 
 
 def _until(case: view.CaseView, policy: Policy) -> list[tuple[str, datetime]]:

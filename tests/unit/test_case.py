@@ -374,11 +374,11 @@ def test_verify_prints_a_numbered_list_and_its_exit_code_answers(
     assert run("verify", str(finished_case)) == 0
     printed = capsys.readouterr().out
     assert "  1. ok " in printed
-    assert "24 of 24 checks passed" in printed
+    assert "25 of 25 checks passed" in printed
     (finished_case / "clips" / "object.phone-002.mp4.age").unlink()
     assert run("verify", str(finished_case), "--json") == 1
     checks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [check["number"] for check in checks] == list(range(1, 25))
+    assert [check["number"] for check in checks] == list(range(1, 26))
     assert [check["code"] for check in checks if not check["ok"]] == ["clips-present"]
     with pytest.raises(InputError, match="no Ed25519 public key"):
         run("verify", str(finished_case), "--root-key", "AAAA")
