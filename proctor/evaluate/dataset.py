@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from proctor.errors import InputError
@@ -158,8 +158,6 @@ def _own(folder: Path) -> Dataset:
 
 
 def _with(entry: Entry, events: Sequence[TruthEvent]) -> Entry:
-    from dataclasses import replace
-
     return replace(entry, truth=tuple(sorted(events, key=lambda e: (e.start, e.end, e.kind))))
 
 

@@ -56,6 +56,11 @@ class Rule:
         self._count = 0
         self._flag: Flag | None = None
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way: an observation below ``on`` changes no flag, now or later."""
+        return self._start is None
+
     def begin(self, t: float, silent: str = "nothing reported") -> None:
         """Measuring starts at ``t``, or starts again: silence from here on counts as not measured.
 

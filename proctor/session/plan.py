@@ -175,7 +175,7 @@ def make_plan(
                     f"The policy '{policy.id}' runs the detector '{name}' but has no purpose "
                     f"'{purpose}'; add [purposes.{purpose}] or remove it."
                 )
-        settings = _settings(plugin, wanted.settings, policy.id)
+        settings = settings_of(plugin, wanted.settings, policy.id)
         off = arranged.off_of(plugin) if arranged else ()
         if off:
             missing.append(NotMeasured(name, off, BY_ARRANGEMENT, ""))
@@ -230,7 +230,8 @@ def _check_names(policy: Policy, known: Mapping[str, Plugin]) -> None:
             )
 
 
-def _settings(plugin: Plugin, given: Mapping[str, Any], policy_id: str) -> Settings:
+def settings_of(plugin: Plugin, given: Mapping[str, Any], policy_id: str) -> Settings:
+    """A policy's settings of ``plugin``, checked; raises :class:`InputError` for the first that is wrong."""
     # A TOML array may fill a tuple; everything else stays strict.
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     try:

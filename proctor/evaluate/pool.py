@@ -1,0 +1,129 @@
+"""Many recordings at once: a pool of processes here, or the workers of a Dask cluster.
+
+Both call the same :func:`proctor.evaluate.score.score`, and every recording begins with fresh detectors, so where
+and in which order it is computed does not show in what comes out.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from proctor.errors import MissingError
+from proctor.evaluate.score import Scored, Task, score
+from proctor.evidence import dumps
+
+OnReached = Callable[[str, float], None]
+# How often the progress of workers is looked at.
+LOOK_S = 0.5
+CONNECT_S = 15.0
+
+_reached: Any = None
+
+
+def here(tasks: Sequence[Task], on_reached: OnReached) -> Iterator[Scored]:
+    """One after another, in this process."""
+    for task in tasks:
+        yield score(task, lambda t, name=task.session: on_reached(name, t))  # type: ignore[misc]
+
+
+def processes(tasks: Sequence[Task], workers: int, on_reached: OnReached) -> Iterator[Scored]:
+    """In ``workers`` processes, in the order in which they are through."""
+    suspects: list[Task] = []
+    yield from _pool(tasks, workers, on_reached, suspects)
+    # A process that dies takes the work of the others with it: each of these is tried alone.
+    for task in suspects:
+        alone: list[Task] = []
+        yield from _pool([task], 1, on_reached, alone)
+        if alone:
+            why = (
+                f"{Path(task.media).name} ended the process that scored it (out of memory, or a "
+                f"crash in a library); try it with fewer workers or leave it out."
+            )
+            yield Scored(task.session, {}, failed=why)
+
+
+def _pool(
+    tasks: Sequence[Task], workers: int, on_reached: OnReached, suspects: list[Task]
+) -> Iterator[Scored]:
+    """Work through ``tasks``; those that were under way when a process died go to ``suspects``."""
+    # Not forked: a fork of a process with threads of native libraries may never wake up.
+    context = multiprocessing.get_context("spawn")
+    reached = context.Queue()
+    waiting = list(reversed(tasks))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(reached,))
+    running: dict[Future[Scored], Task] = {}
+    try:
+        while waiting or running:
+            # As many as there are workers: what is under way is what an interruption loses.
+            while waiting and len(running) < workers:
+                task = waiting.pop()
+                running[pool.submit(_work, task)] = task
+            done, _ = wait(running, LOOK_S, FIRST_COMPLETED)
+            while not reached.empty():
+                on_reached(*reached.get())
+            for future in done:
+                task = running.pop(future)
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    suspects.append(task)
+            if suspects:
+                suspects += [*running.values(), *waiting]
+                return
+    except BrokenProcessPool:
+        suspects += [*running.values(), *waiting]
+    finally:
+        pool.shutdown(cancel_futures=True)
+        reached.close()
+
+
+def _begin(reached: Any) -> None:
+    global _reached
+    _reached = reached
+    dumps.forbid()
+
+
+def _work(task: Task) -> Scored:
+    return score(task, lambda t: _reached.put((task.session, t)))
+
+
+def cluster(tasks: Sequence[Task], address: str) -> Iterator[Scored]:
+    """On the workers of the Dask scheduler at ``address``, in the order in which they are through.
+
+    Every worker must see the recordings under the same paths and have the same version of this
+    program; one that would compute other scores says so. Raises :class:`MissingError` where no
+    scheduler answers or a worker died.
+    """
+    try:
+        from distributed import Client, as_completed
+        from distributed.scheduler import KilledWorker
+    except ImportError as error:
+        raise MissingError(
+            f"A cluster needs Dask, which cannot be loaded ({error}); run "
+            f"pip install 'open-proctor[evaluate,cluster]'."
+        ) from error
+    try:
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise MissingError(
+            f"No Dask scheduler answers at {address} ({error or type(error).__name__}); start one with "
+            f"`dask scheduler`, and workers with `dask worker {address} --nthreads 1`."
+        ) from error
+    with client:
+        names = {}
+        for task in tasks:
+            future = client.submit(score, task, pure=False, key=f"score-{task.session}-{id(task)}")
+            names[future] = task
+        for future in as_completed(list(names)):
+            task = names.pop(future)
+            try:
+                yield future.result()
+            except KilledWorker as error:
+                why = f"{Path(task.media).name} ended the workers that scored it ({error})."
+                yield Scored(task.session, {}, failed=why)
+            future.release()
