@@ -1,0 +1,115 @@
+"""Whether people who labelled or judged the same things agree: Krippendorff's alpha and Cohen's kappa."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from proctor.evaluate import resampling
+from proctor.evaluate.statistics import LEVEL, Answer, Estimate, Unsaid
+
+# Below this, conclusions are not to be drawn from the labels (Krippendorff 2004, p. 241).
+LEAST_ALPHA = 0.667
+
+# What each rater said of each thing: {rater: {thing: said}}.
+Said = Mapping[str, Mapping[str, str]]
+
+
+def alpha(said: Said, person_of: Mapping[str, str], level: float = LEVEL) -> Answer:
+    """Krippendorff's alpha of nominal answers; persons (of whom the things are) are drawn anew.
+
+    Things that only one rater answered say nothing and are left out.
+    """
+    things = shared_things(said)
+    if not things:
+        return Unsaid("no two people answered the same thing", 0, "things answered twice")
+    answers = sorted({a for one in said.values() for t, a in one.items() if t in set(things)})
+    if len(answers) < 2:
+        return Unsaid(
+            f"everybody said '{answers[0]}' throughout, so nothing could differ",
+            len(things),
+            "things answered twice",
+        )
+    counts = np.array(
+        [[sum(one.get(t) == a for one in said.values()) for a in answers] for t in things]
+    )
+    names = sorted({person_of[t] for t in things})
+    rows = [[i for i, t in enumerate(things) if person_of[t] == name] for name in names]
+
+    def of_persons(chosen: resampling.Ints) -> float:
+        return _alpha(counts[[i for p in chosen for i in rows[p]]])
+
+    found = resampling.statistic(len(names), of_persons, "persons", None, level, draws=500)
+    if isinstance(found, Unsaid):
+        # The number itself is a fact about these labels; only its interval needs persons.
+        value = _alpha(counts)
+        return Unsaid(
+            f"{found.why}; of these {len(things)} things alone alpha is {value:.2f}",
+            len(things),
+            "things answered twice",
+        )
+    return found
+
+
+def _alpha(counts: resampling.Ints) -> float:
+    import krippendorff
+
+    if np.count_nonzero(counts.sum(axis=0)) < 2:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+
+
+def kappas(said: Said, level: float = LEVEL) -> dict[tuple[str, str], Answer]:
+    """Cohen's kappa (1960) of every two raters over what both answered.
+
+    The interval takes the things for independent: where many are of one person it is too narrow.
+    """
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    found: dict[tuple[str, str], Answer] = {}
+    for one, other in combinations(sorted(said), 2):
+        both = sorted(said[one].keys() & said[other].keys())
+        answers = sorted({said[rater][t] for rater in (one, other) for t in both})
+        if not both:
+            found[one, other] = Unsaid("the two answered nothing in common", 0, "things")
+            continue
+        if len(answers) < 2:
+            found[one, other] = Unsaid("both said the same throughout", len(both), "things")
+            continue
+        table = np.zeros((len(answers), len(answers)))
+        for thing in both:
+            table[answers.index(said[one][thing]), answers.index(said[other][thing])] += 1
+        with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+            warnings.simplefilter("ignore", RuntimeWarning)
+            made = cohens_kappa(table, alpha=1 - level)
+        low, high = float(made.kappa_low), float(made.kappa_upp)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            found[one, other] = Unsaid(
+                "too few answers differ for an interval", len(both), "things"
+            )
+            continue
+        found[one, other] = Estimate(
+            float(made.kappa),
+            max(-1.0, low),
+            min(1.0, high),
+            None,
+            len(both),
+            "things",
+            "asymptotic, things taken as independent",
+            level,
+        )
+    return found
+
+
+def shared_things(said: Said) -> Sequence[str]:
+    """What at least two raters answered, in order."""
+    times: dict[str, int] = {}
+    for one in said.values():
+        for thing in one:
+            times[thing] = times.get(thing, 0) + 1
+    return sorted(t for t, n in times.items() if n >= 2)
