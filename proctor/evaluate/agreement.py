@@ -69,6 +69,7 @@ def kappas(said: Said, level: float = LEVEL) -> dict[tuple[str, str], Answer]:
 
     The interval takes the things for independent: where many are of one person it is too narrow.
     """
+    from scipy.stats import norm
     from statsmodels.stats.inter_rater import cohens_kappa
 
     found: dict[tuple[str, str], Answer] = {}
@@ -86,8 +87,9 @@ def kappas(said: Said, level: float = LEVEL) -> dict[tuple[str, str], Answer]:
             table[answers.index(said[one][thing]), answers.index(said[other][thing])] += 1
         with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)
-            made = cohens_kappa(table, alpha=1 - level)
-        low, high = float(made.kappa_low), float(made.kappa_upp)
+            made = cohens_kappa(table)
+        far = float(norm.isf((1 - level) / 2)) * float(made.std_kappa)
+        low, high = float(made.kappa) - far, float(made.kappa) + far
         if not (np.isfinite(low) and np.isfinite(high)):
             found[one, other] = Unsaid(
                 "too few answers differ for an interval", len(both), "things"
