@@ -88,7 +88,7 @@ def reachable(hub: str) -> bool:
 
 
 # The end of the ``type`` of a hub's answer (RFC 9457) to a code that another attempt has used.
-IN_USE = "invitation-in-use"
+IN_USE = "code.used"
 
 
 class InUse(CheckFailed):
