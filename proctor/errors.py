@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class ProctorError(Exception):
     """Base of every error a user may see. ``str(error)`` is the sentence."""
@@ -31,3 +34,13 @@ class ConsentError(ProctorError):
 
 class DeviceError(MissingError):
     """A camera, microphone or recording stopped giving samples."""
+
+
+def places(error: BaseException) -> str:
+    """An error for a log: its type and where it came from, innermost last.
+
+    Neither its message nor the folders of this computer, which may hold somebody's name.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    at = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+    return " > ".join((type(error).__name__, *at))

@@ -79,13 +79,18 @@ DELIVERY = (
     mark("Nothing more is sent during this exam: {why}"),
     mark("The {kind} {name} was not taken: {why}. It stays in the case."),
     mark(
-        "The hub does not take {name} of the case {folder}: {why}. Nothing after it was sent; "
-        "tell the institution."
+        "The hub does not take {kind} {name} of the case {folder}: {why}. Nothing after it was "
+        "sent; tell the institution."
     ),
     mark("its file is shorter than the journal says"),
     mark(
         "The hub does not accept this exam's invitation (it answered {status}), so nothing is "
         "sent; ask the institution for a new one. The case stays whole here."
+    ),
+    mark(
+        "This invitation is in use already, perhaps on another computer: a hub takes one attempt "
+        "for each. Go on there, or ask the institution for a new invitation. What was recorded "
+        "here stays here, sealed."
     ),
     mark("the hub does not answer ({error})"),
     mark("the hub answered {status}"),

@@ -38,8 +38,8 @@ DEVICES = (
     ),
     mark("The camera gives pictures that cannot be read; choose another."),
     mark(
-        "The camera gives {width}×{height} pictures of another format than the {wanted} in colour"
-        " asked for; they are converted."
+        "The camera gives {width}×{height} pictures of another format than the {wide}×{high} in "
+        "colour asked for; they are converted."
     ),
     mark("{refused} (OpenCV answered: {error})"),
     mark(
@@ -69,8 +69,6 @@ DEVICES = (
 # This computer: its disk, its load, its sleep (proctor/session, proctor/pipeline, proctor/evidence/disk).
 MACHINE = (
     mark("{free} GB free for {folder}"),
-    mark("Free {wanted} GB."),
-    mark("Give yourself the right to write in {folder}, or free some space there."),
     mark(
         "There is room for {left} more of clips; after that, notes are kept without them. Free "
         "some space on the disk of {disk} if you can: the exam goes on either way."
@@ -88,6 +86,9 @@ MACHINE = (
     mark("could not tell"),
     mark("the network {names} is not on this computer"),
     mark("`proctor models install {names}` mends it."),
+    mark("not part of this preview"),
+    mark("the recording has no picture"),
+    mark("the recording has no sound"),
     mark("not measured by arrangement"),
 )
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
 from policies.texts import Texts
 from policies.texts.exam_words import DELIVERY, EXAM, JOINING
+from policies.texts.numbers import Parts, kind_title
 from policies.texts.outcomes import CALIBRATION, DEVICES, MACHINE
 from policies.texts.reasons import NOTED, REASONS
 from policies.texts.words import DETECTORS
@@ -58,12 +60,23 @@ def told(t: Texts, english: str) -> str:
     return ""
 
 
+def left_out(
+    t: Texts, kinds: Iterable[str], why: str, mend: str, parts: Parts | None = None
+) -> str:
+    """What a detector that does not run would have measured, why it does not, and what mends it."""
+    titles = t.listed([kind_title(t, kind, parts or {}) for kind in kinds])
+    said = t.say("Not measured: {titles} ({why}).", titles=titles, why=tell(t, why))
+    return f"{said} {tell(t, mend)}".rstrip()
+
+
 def _value(t: Texts, name: str, value: str) -> str:
+    if DECIMALS.fullmatch(value):
+        return t.number(float(value))
     if name in NESTED:
         return tell(t, value)
-    if name == PART:
-        return t.say(DETECTORS[value]) if value in DETECTORS else value
-    return t.number(float(value)) if DECIMALS.fullmatch(value) else value
+    if name == PART and value in DETECTORS:
+        return t.say(DETECTORS[value])
+    return value
 
 
 @cache

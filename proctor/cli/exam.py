@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from policies.consent import Answers
     from policies.schema import Policy
+    from proctor.session.devices import Devices
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -64,19 +65,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from proctor.capture.camera import Camera
-    from proctor.capture.microphone import Microphone
-    from proctor.capture.source import Source
+    from policies.texts import texts
+    from policies.texts.told import tell
     from proctor.cli import calibrate, case_send, exam_page, joining, running
     from proctor.cli.controls import Controls
     from proctor.errors import InputError
     from proctor.session import delivery, own_copy
     from proctor.session.plan import make_plan
-    from proctor.session.session import FPS, Session, choose_recipients
+    from proctor.session.session import Session, choose_recipients
 
     if not arguments.terminal and arguments.case is None:
         return _window(arguments)
-    running.language_of(arguments.lang or "en")
+    t = texts(running.language_of(arguments.lang or "en"))
     if arguments.invitation:
         joining.follow(arguments)
     elif arguments.case is None:
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.own_copy:
             own_copy.check(plan.policy, arguments.case)
         recipients = choose_recipients(plan, arguments.recipient, running.tell)
-        running.print_not_measured(plan, arguments.quiet)
+        running.print_not_measured(plan, arguments.quiet, t)
         answers = running.get_consent(plan, arguments.consent, arguments.lang or "en")
         if arguments.own_copy:
             recipients += _own_key(arguments, plan.policy, answers)
@@ -97,8 +97,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("This exam has begun; --own-copy is for the beginning of one.")
     limit = float("inf") if arguments.minutes is None else arguments.minutes * 60.0
     progress = running.Progress(None if arguments.minutes is None else limit, arguments.quiet)
-    on_flag = running.flag_printer(arguments.json, progress.write)
+    on_flag = running.flag_printer(arguments.json, progress.write, t)
+    devices = _devices(arguments)
     asked_to_end = False
+
+    def say(english: str) -> None:
+        progress.tell(tell(t, english))
 
     def end(signum: int, frame: FrameType | None) -> None:
         nonlocal asked_to_end
@@ -106,14 +110,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     def begin() -> Session:
         if answers is None:
-            return Session.reopen(plan, arguments.case, on_flag=on_flag, on_notice=progress.tell)
+            return Session.reopen(plan, arguments.case, on_flag=on_flag, on_notice=say)
         return Session(
             plan,
             answers,
             arguments.case,
             recipients=recipients,
             on_flag=on_flag,
-            on_notice=progress.tell,
+            on_notice=say,
         )
 
     for name in ("SIGINT", "SIGTERM"):
@@ -121,28 +125,18 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with (
             begin() as session,
-            delivery.sending(session, arguments.code, arguments.kbit, progress.tell),
+            delivery.sending(session, arguments.code, arguments.kbit, say),
             exam_page.listening(session, progress.tell),
-            calibrate.walking(session, arguments.calibrate, progress.tell),
+            calibrate.walking(session, arguments.calibrate, say),
         ):
-            controls = Controls(session, progress.tell)
+            controls = Controls(session, say)
             controls.listen()
 
-            def devices() -> list[Source]:
-                """The devices of what is agreed to now; made anew after every break."""
-                found: list[Source] = []
-                camera, microphone = session.sensor("camera"), session.sensor("microphone")
-                if camera is not None:
-                    found.append(
-                        Camera(camera, session.clock, device=_device(arguments.camera), fps=FPS)
-                    )
-                if microphone is not None:
-                    device = _device(arguments.microphone) if arguments.microphone else None
-                    found.append(Microphone(microphone, session.clock, device=device))
-                return found
-
+            # The devices of what is agreed to now; made anew after every break.
             summary = session.live(
-                devices,
+                lambda: devices.sources(
+                    session.clock, session.sensor("camera"), session.sensor("microphone")
+                ),
                 until=lambda t: asked_to_end or controls.ended or t >= limit,
                 on_progress=progress,
             )
@@ -194,12 +188,13 @@ def _window(arguments: argparse.Namespace) -> int:
         "student",
         invitation=arguments.invitation or "",
         lang=arguments.lang,
-        camera=_device(arguments.camera),
-        microphone=_device(arguments.microphone) if arguments.microphone else None,
-        recording=arguments.recording,
+        devices=_devices(arguments),
     )
 
 
-def _device(name: str) -> int | str:
-    """A number, or a name or path, as the device libraries want it."""
-    return int(name) if name.isdigit() else name
+def _devices(arguments: argparse.Namespace) -> Devices:
+    """The devices as typed."""
+    from proctor.session.devices import Devices, named
+
+    microphone = named(arguments.microphone) if arguments.microphone else None
+    return Devices(named(arguments.camera), microphone, arguments.recording)

@@ -17,6 +17,7 @@ from proctor.errors import InputError
 if TYPE_CHECKING:
     from policies.consent import Answers
     from policies.schema import Language
+    from policies.texts import Texts
     from proctor.pipeline.rules import FlagEvent
     from proctor.session.plan import Plan
     from proctor.session.summary import Summary
@@ -207,8 +208,11 @@ def step_bar(what: str, quiet: bool) -> Iterator[Callable[[float, float], None]]
         yield report
 
 
-def flag_printer(as_json: bool, write: Callable[[str], None]) -> Callable[[FlagEvent], None]:
-    """What is printed when a flag closes: a line for a person, or a JSON object."""
+def flag_printer(
+    as_json: bool, write: Callable[[str], None], t: Texts | None = None
+) -> Callable[[FlagEvent], None]:
+    """What is printed when a flag closes: a line for a person, in the language of ``t``, or a JSON object."""
+    from policies.texts import told
 
     def printer(event: FlagEvent) -> None:
         flag = event.flag
@@ -227,7 +231,8 @@ def flag_printer(as_json: bool, write: Callable[[str], None]) -> Callable[[FlagE
                 ensure_ascii=False,
             )
         else:
-            text = f"{clock_text(flag.start):>8}  {flag.kind:<20} {flag.why}"
+            why = flag.why if t is None else told.tell(t, flag.why)
+            text = f"{clock_text(flag.start):>8}  {flag.kind:<20} {why}"
         write(text)
 
     return printer
@@ -238,12 +243,17 @@ def tell(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def print_not_measured(plan: Plan, quiet: bool) -> None:
+def print_not_measured(plan: Plan, quiet: bool, t: Texts | None = None) -> None:
     """One line for every detector that does not run, and the command that mends it."""
+    from policies.texts.told import left_out
+
     if quiet:
         return
     for absent in plan.not_measured:
-        print(absent.sentence(), file=sys.stderr)
+        if t is None or t.lang == "en":
+            print(absent.sentence(), file=sys.stderr)
+        else:
+            print(left_out(t, absent.kinds, absent.why, absent.mend), file=sys.stderr)
 
 
 def print_summary(summary: Summary, folder: Path, as_json: bool, quiet: bool) -> None:

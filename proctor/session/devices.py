@@ -8,8 +8,7 @@ from pathlib import Path
 from policies.consent import Grant
 from proctor.capture.source import Source
 from proctor.clock import SessionClock
-
-FPS = 10.0
+from proctor.session.session import FPS
 
 
 @dataclass(frozen=True, slots=True)

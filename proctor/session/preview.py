@@ -6,6 +6,7 @@ small journal of its own before any device is opened (rule C3), and goes with th
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ from policies.consent import Answers, Grant, issue
 from policies.schema import PurposeName
 from proctor.capture.source import Source
 from proctor.clock import SessionClock
+from proctor.errors import places
 from proctor.evidence.journal import SOURCE, Journal
 from proctor.pipeline.detector import Sample
 from proctor.pipeline.live import Live
@@ -30,6 +32,8 @@ from proctor.session.capturing import Capture
 from proctor.session.plan import Plan
 from proctor.session.watching import Watching, nothing
 from proctor.types import AudioChunk, Frame, Marker
+
+_LOG = logging.getLogger("proctor.preview")
 
 PREFIX = "open-proctor-preview-"
 # The pump looks for the end this often when nothing arrives (s).
@@ -57,13 +61,14 @@ class Preview:
         self.plan = plan.agreed(granted, "not part of this preview")
         self._watching = watching
         self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._journal: Journal | None = None
         self.stations: list[Station] = []
         try:
             attempt = uuid.uuid4().hex
-            self._journal = Journal.create(
+            journal = self._journal = Journal.create(
                 self._folder / "journal.jsonl", attempt=attempt, wall=self.clock.wall
             )
-            number = self._journal.append(
+            number = journal.append(
                 "consent.recorded",
                 {
                     "granted": dict(answers.granted),
@@ -125,6 +130,7 @@ class Preview:
                 pass
         except Exception as error:  # the window must hear of it; a thread has nobody else to tell
             self.problem = str(error)
+            _LOG.error("a preview ended: %s", places(error))
             self._watching.on_marker(
                 Marker(self.clock.now(), "preview.ended", {"sentence": self.problem})
             )
@@ -147,9 +153,8 @@ class Preview:
             self._watching.on_level(level_dbfs(sample))
 
     def _forget(self) -> None:
-        journal = getattr(self, "_journal", None)
-        if journal is not None:
-            journal.close()
+        if self._journal is not None:
+            self._journal.close()
         # Nothing but words are in it; on Windows an open handle may keep it a moment longer.
         shutil.rmtree(self._folder, ignore_errors=True)
 

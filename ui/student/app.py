@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QTimer
 
 from proctor.session.devices import Devices
@@ -17,19 +15,17 @@ from ui.texts import texts
 def main(
     invitation: str = "",
     lang: str | None = None,
-    camera: int | str = 0,
-    microphone: int | str | None = None,
-    recording: Path | None = None,
+    devices: Devices | None = None,
 ) -> int:
     """Run until the window is closed; returns the exit code.
 
-    ``recording`` plays in place of the devices. Raises :class:`proctor.errors.MissingError` where there
+    ``devices``: this computer's own where none are given. Raises :class:`proctor.errors.MissingError` where there
     is no display.
     """
     running, said = app.start("Open Proctor", lang)
     # The small window of the exam stays when the large one is hidden.
     running.setQuitOnLastWindowClosed(False)
-    attempt = Attempt(said.lang, Devices(camera, microphone, recording))
+    attempt = Attempt(said.lang, devices)
     window = open_window(attempt, invitation)
     window.spoke.connect(lambda wanted: app.speak(running, wanted))
     window.gone.connect(running.quit)

@@ -15,6 +15,7 @@ from policies.engine import lawful
 from policies.errors import PolicyError
 from policies.schema import Policy, PurposeName
 from policies.texts.notice import Part
+from policies.texts.told import tell
 from proctor.errors import ProctorError
 from proctor.evidence.keys import data_dir
 from proctor.session import invitation, own_copy
@@ -35,6 +36,8 @@ class Ready:
 
     plan: Plan
     parts: Mapping[str, Part]
+    # Whether this exam has begun here already: its answers are on record.
+    begun: bool = False
 
 
 class Attempt(QObject):
@@ -122,14 +125,17 @@ class Attempt(QObject):
         joined = self.joined
 
         def work() -> Ready:
+            begun = False
             if joined is None:
                 plan = make_plan(PRACTICE, require_all=False)
             else:
+                # Reads the journal, so it is asked here and nowhere on the window's thread.
+                begun = joined.state == "begun"
                 invitation.check_unused(joined)
                 plan = make_plan(str(joined.policy_file), addendum=joined.addendum_file)
             from proctor.cli.policy_text import parts_of
 
-            return Ready(plan, parts_of(plan.policy))
+            return Ready(plan, parts_of(plan.policy), begun)
 
         def done(ready: Ready) -> None:
             self.ready = ready
@@ -149,7 +155,7 @@ class Attempt(QObject):
         """Say what went wrong in the foot line; anything that is ours is raised."""
         if not isinstance(error, PolicyError | ProctorError):
             raise error
-        self.say(str(error), "error")
+        self.say(tell(self.t, str(error)), "error")
 
     def say(self, text: str, severity: Severity = "info") -> None:
         self.said.emit(text, severity)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from policies.texts.told import tell
 from proctor.errors import InputError
 from proctor.session.calibrate import Calibration, Step
 from proctor.session.session import Session
@@ -78,7 +79,11 @@ class CalibrationScreen(QWidget):
         colours = theme.colours()
         painter.fillRect(self.rect(), QColor(colours.ground))
         painter.setPen(QColor(colours.text))
-        low = QRectF(self.rect()).adjusted(0, self.height() * 0.62, 0, 0)
+        # Below the dot's usual way; what is to be read aloud is longer, and has no dot.
+        dotted = self._step is None or self._step.point is not None
+        low = QRectF(self.rect()).adjusted(
+            EDGE, self.height() * (0.62 if dotted else 0.2), -EDGE, 0
+        )
         wrap = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignHCenter
         painter.drawText(low, int(wrap), self._sentence())
         step = self._step
@@ -95,17 +100,20 @@ class CalibrationScreen(QWidget):
         step, t = self._step, self._t
         if step is None:
             return t.say("One moment …")
-        if step.number == 1:
+        if step.number == 1 and step.point is not None:
             return t.say(
                 "Look at the dot, sit as you will in the exam, and be quiet for {seconds} seconds. "
                 "Any key skips this.",
                 seconds=step.seconds,
             )
+        if step.point is None:
+            # No dot: be quiet, or read aloud what stands here.
+            return t.say("{sentence} Any key skips this.", sentence=tell(t, step.say))
         return t.say("Follow the dot with your eyes: {n} of {all}.", n=step.number, all=step.count)
 
     def _show(self, step: object) -> None:
         if isinstance(step, Step):
-            if step.number == 1:
+            if step.number == 1 or step.point is None:
                 self._step = step
                 announce(self, self._sentence())
             self._step = step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import Qt
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from shiboken6 import isValid
 
 from policies.consent import Answers
+from policies.texts.told import tell
 from proctor.evidence.keys import data_dir
 from proctor.hub.client import reachable
 from proctor.session import checks
@@ -20,6 +21,7 @@ from ui import theme
 from ui.bridge import Worker
 from ui.student.attempt import Attempt
 from ui.student.looking import Looking
+from ui.student.runner import not_measured
 from ui.student.step import Step
 from ui.texts import mark
 from ui.widgets.camera import CameraView
@@ -150,7 +152,7 @@ class CheckStep(Step):
         relay.marker.connect(self._marker)
 
     def _failed(self, sentence: str) -> None:
-        self._show("camera", Finding("error", sentence))
+        self._show("camera", Finding("error", tell(self.t, sentence)))
 
     # What comes from the devices.
 
@@ -169,7 +171,7 @@ class CheckStep(Step):
             self._show("microphone", Finding("warning", text))
 
     def _marker(self, marker: Marker) -> None:
-        sentence = str(marker.data.get("sentence", ""))
+        sentence = tell(self.t, str(marker.data.get("sentence", "")))
         device = str(marker.data.get("device", ""))
         if marker.kind in ("device.refused", "device.lost") and device in ("camera", "microphone"):
             self._show(device, Finding("error", sentence))
@@ -194,7 +196,7 @@ class CheckStep(Step):
                 return
         unknown = next((one for one in mine.values() if one.score is None), None)
         if unknown is not None and all(one.score is None for one in mine.values()):
-            text = self.t.say("Could not tell: {reason}", reason=unknown.reason)
+            text = self.t.say("Could not tell: {reason}", reason=tell(self.t, unknown.reason))
             self._show(name, Finding("info", text))
         else:
             self._show(name, Finding("good", self.t.say("All is well.")))
@@ -204,17 +206,24 @@ class CheckStep(Step):
     def _machine(self) -> list[tuple[str, Finding]]:
         t, plan = self.t, self.attempt.plan
         found: list[tuple[str, Finding]] = []
-        for check, title in (
-            (checks.disk_space(data_dir()), t.say("Disk")),
-            (checks.writing(data_dir()), t.say("Writing")),
-        ):
-            state: Severity = "good" if check.state == "ok" else "error"
-            mend = f"{check.detail} {check.mend}".strip()
-            found.append((title, Finding(state, t.say("It works.") if state == "good" else mend)))
-        absent = [one for one in plan.not_measured if one.mend]
-        missing = " ".join(one.sentence() for one in absent)
+        folder = data_dir()
+        disk, writing = checks.disk_space(folder), checks.writing(folder)
+        works = Finding("good", t.say("It works."))
+        room = t.say("Little room is left. Empty the waste bin, or remove what you no longer need.")
+        full = Finding("error", f"{tell(t, disk.detail)}. {room}")
+        text = t.say(
+            "The program cannot write in {folder}. Allow it there, or free some space.",
+            folder=str(folder),
+        )
+        found.append((t.say("Disk"), works if disk.state == "ok" else full))
+        found.append((t.say("Writing"), works if writing.state == "ok" else Finding("error", text)))
+        absent = replace(plan, not_measured=tuple(one for one in plan.not_measured if one.mend))
+        ready = self.attempt.ready
+        missing = " ".join(not_measured(t, absent, ready.parts if ready is not None else {}))
         well = t.say("All that your exam needs is on this computer.")
-        found.append((t.say("Networks"), Finding("warning" if absent else "good", missing or well)))
+        found.append(
+            (t.say("Networks"), Finding("warning" if missing else "good", missing or well))
+        )
         return found
 
     def _machine_found(self, found: list[tuple[str, Finding]]) -> None:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from policies.schema import PurposeName
 from policies.texts.numbers import kind_title
+from policies.texts.told import tell
 from policies.texts.words import STATEMENTS
 from proctor.pipeline.rules import FlagEvent
 from proctor.session.calibrate import Calibration
@@ -111,7 +112,7 @@ class ExamWindow(QWidget):
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self.refresh)
         runner.flag.connect(self._flag)
-        runner.notice.connect(self.say)
+        runner.notice.connect(self._notice)
         runner.page.connect(self._page)
         runner.ended.connect(self._ended)
         runner.failed.connect(self._failed)
@@ -146,7 +147,7 @@ class ExamWindow(QWidget):
 
     def _calibrated(self, sentences: list[str]) -> None:
         self._calibration = None
-        self.say(" ".join(sentences))
+        self.say(" ".join(tell(self.attempt.t, sentence) for sentence in sentences))
 
     # What is shown.
 
@@ -178,7 +179,7 @@ class ExamWindow(QWidget):
             lines.append(t.say("Not measured now: {titles}.", titles=t.listed(silent)))
         session = self.runner.session
         if session is not None:
-            lines += not_measured(session.plan)
+            lines += not_measured(t, session.plan, parts)
         return " ".join(lines)
 
     def say(self, sentence: str) -> None:
@@ -189,6 +190,10 @@ class ExamWindow(QWidget):
         answer = self._answer if time.monotonic() < self._answer_until else ""
         self.note.say(f"{answer}\n{sentence}" if answer else sentence, "info")
         announce(self, sentence)
+
+    def _notice(self, english: str) -> None:
+        """News of the runtime, which knows no languages."""
+        self.say(tell(self.attempt.t, english))
 
     def _flag(self, event: FlagEvent) -> None:
         if event.what != "closed" or self.attempt.policy.show_flags != "live":
@@ -206,7 +211,7 @@ class ExamWindow(QWidget):
     def _marker(self, marker: Marker) -> None:
         sentence = str(marker.data.get("sentence", ""))
         if sentence:
-            self.say(sentence)
+            self._notice(sentence)
 
     def _seen(self, observations: Sequence[Observation]) -> None:
         now = self.runner.seconds
@@ -318,7 +323,7 @@ class ExamWindow(QWidget):
 
     def _failed(self, sentence: str) -> None:
         self._close_for_good()
-        self.attempt.say(sentence, "error")
+        self.attempt.say(tell(self.attempt.t, sentence), "error")
         self.over.emit(None)
 
     def _close_for_good(self) -> None:

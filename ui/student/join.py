@@ -145,7 +145,7 @@ class JoinStep(Step):
     def _prepared(self, ready: Ready) -> None:
         policy = ready.plan.policy
         self._show(policy.exam, policy.institution)
-        if self.attempt.joined is not None and self.attempt.joined.state == "begun":
+        if ready.begun:
             text = self.t.say("This exam has begun already. It goes on where it stopped.")
             self._exam.column.addWidget(Note(text, "info"))
         self.changed.emit()

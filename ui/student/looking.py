@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import ClassVar
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from policies.consent import Answers
+from proctor.errors import places
 from proctor.session.preview import Preview
 from ui.student.attempt import Attempt
 from ui.student.relay import Relay
+
+_LOG = logging.getLogger("proctor.preview")
 
 
 class Looking(QObject):
@@ -57,6 +61,7 @@ class Looking(QObject):
             ):
                 self._end.wait()
         except Exception as error:  # a device or a network that fails is told in the window
+            _LOG.error("a look at the devices ended: %s", places(error))
             if not self._end.is_set():
                 self.failed.emit(str(error))
         self._over.emit()

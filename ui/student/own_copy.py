@@ -8,6 +8,7 @@ from pyrage import x25519
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
+from policies.texts.told import tell
 from proctor.evidence import view
 from proctor.evidence.access import local_reader
 from proctor.evidence.keys import MIN_PASSPHRASE, KeyFile, LockedError, load_identity
@@ -171,8 +172,9 @@ class OwnClips(QWidget):
             self.attempt.failed(error)
 
     def _refuse(self, sentence: str) -> None:
-        self.note.say(sentence)
-        announce(self, sentence)
+        said = tell(self.attempt.t, sentence)
+        self.note.say(said)
+        announce(self, said)
 
     def _play(self) -> None:
         case, flag, identities = self.case, self.flag, self._identities

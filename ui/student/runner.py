@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,7 +11,9 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from policies.schema import PurposeName
-from proctor.errors import ProctorError
+from policies.texts.numbers import Parts
+from policies.texts.told import left_out
+from proctor.errors import ProctorError, places
 from proctor.session import delivery, own_copy
 from proctor.session.devices import Devices
 from proctor.session.markers import ExamPage
@@ -20,6 +23,9 @@ from proctor.session.summary import Summary
 from ui.bridge import Worker
 from ui.student.attempt import Attempt
 from ui.student.relay import Relay
+from ui.texts import Texts
+
+_LOG = logging.getLogger("proctor.exam")
 
 
 class Runner(QObject):
@@ -167,6 +173,7 @@ class Runner(QObject):
         except ProctorError as error:
             sentence = str(error)
         except Exception as error:  # told in words, never lost; what is sealed stays sealed
+            _LOG.error("the exam broke off: %s", places(error))
             sentence = f"{type(error).__name__}: {error}"
         if summary is not None:
             self.ended.emit(summary)
@@ -174,6 +181,6 @@ class Runner(QObject):
             self.failed.emit(sentence)
 
 
-def not_measured(plan: Plan) -> list[str]:
+def not_measured(t: Texts, plan: Plan, parts: Parts) -> list[str]:
     """A sentence for each detector that does not run."""
-    return [one.sentence() for one in plan.not_measured]
+    return [left_out(t, one.kinds, one.why, one.mend, parts) for one in plan.not_measured]

@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from policies.consent import put_to_student
+from policies.texts.told import tell
 from proctor.capture.camera import Camera
 from proctor.capture.replay import Recording
 from proctor.errors import InputError, ProctorError
@@ -284,7 +285,7 @@ class ScanStep(Step):
         """A scan that cannot be made is no obstacle: the exam goes on without."""
         if not isinstance(error, ProctorError):
             raise error
-        self._then(str(error))
+        self._then(tell(self.t, str(error)))
 
     def leave(self) -> None:
         self._stop.set()

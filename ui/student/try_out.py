@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDialog, QTableWidget, QTableWidgetItem, QVBoxLayo
 from policies.consent import Answers
 from policies.schema import PurposeName
 from policies.texts.numbers import kind_title
+from policies.texts.told import tell
 from proctor.types import Frame, Marker, Observation
 from ui import theme
 from ui.app import centred_on
@@ -96,7 +97,9 @@ class TryOut(QDialog):
 
     def _open(self, answers: Answers) -> None:
         looking = self._looking = Looking(self.attempt, answers)
-        looking.failed.connect(lambda sentence: self.note.say(sentence, "error"))
+        looking.failed.connect(
+            lambda sentence: self.note.say(tell(self.attempt.t, sentence), "error")
+        )
         looking.relay.frame.connect(self._frame)
         looking.relay.level.connect(self.meter.show_level)
         looking.relay.seen.connect(self._seen)
@@ -108,7 +111,7 @@ class TryOut(QDialog):
     def _marker(self, marker: Marker) -> None:
         sentence = str(marker.data.get("sentence", ""))
         if sentence:
-            self.note.say(sentence)
+            self.note.say(tell(self.attempt.t, sentence))
 
     def _seen(self, observations: Sequence[Observation]) -> None:
         t, ready = self.attempt.t, self.attempt.ready
@@ -116,7 +119,7 @@ class TryOut(QDialog):
         for one in observations:
             rule = self.attempt.policy.rules.get(one.kind)
             if one.score is None:
-                text = t.say("Could not tell: {reason}", reason=one.reason)
+                text = t.say("Could not tell: {reason}", reason=tell(t, one.reason))
             elif rule is not None and one.score >= rule.on:
                 text = t.say("seen now; noted after {seconds} seconds", seconds=rule.min_s)
             else:

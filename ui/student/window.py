@@ -9,6 +9,7 @@ from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
+from policies.texts.told import tell
 from proctor.session import my_data
 from proctor.session.delivery import Delivered
 from proctor.session.my_data import Mine
@@ -102,10 +103,10 @@ class StudentWindow(QMainWindow):
     def way(self) -> list[str]:
         """The steps of this attempt, in order; a room scan only where one is offered."""
         steps = [JOIN, NOTICE, CHOICES, CHECK]
-        joined = self.attempt.joined
-        if self.attempt.ready is not None and joined is not None and joined.state == "begun":
+        ready = self.attempt.ready
+        if ready is not None and ready.begun:
             return [JOIN, CHECK] if self.attempt.answers else [JOIN]
-        if self.attempt.ready is not None and self.attempt.offers_scan:
+        if ready is not None and self.attempt.offers_scan:
             steps.append(SCAN)
         return steps
 
@@ -260,7 +261,7 @@ class StudentWindow(QMainWindow):
             self.runner.close()
         self.runner = None
         self._refresh()
-        self.say(sentence, "error")
+        self.say(tell(self.attempt.t, sentence), "error")
 
     def _over(self, summary: object) -> None:
         """The receipt, also after an exam that broke off: what was sealed is there."""
