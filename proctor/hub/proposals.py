@@ -104,8 +104,7 @@ def propose(
         raise Problem(403, "name", "It does not carry the name under which you are known here.")
     if asked.until is not None and not now < asked.until <= now + LONGEST_HOLD:
         raise Problem(422, "hold.end", "A hold ends at a moment to come, within two years.")
-    there = tx.execute(select(attempts.c.attempt).where(attempts.c.attempt == attempt)).first()
-    if there is None:
+    if not _locked(tx, attempt):
         raise Problem(404, "attempt", "There is no such attempt here.")
     known = tx.execute(select(proposals).where(proposals.c.payload_sha256 == digest)).first()
     if known is not None:
@@ -158,6 +157,8 @@ def approve(
     if now > row.proposed + OPEN_FOR or (row.until is not None and row.until <= now):
         raise Problem(410, "proposal.over", "This was asked for too long ago; it is asked anew.")
     _both(tx, row, who, envelope)
+    # A hold and an erasure that are agreed to at the same moment take turns.
+    _locked(tx, row.attempt)
     tx.execute(
         update(proposals)
         .where(proposals.c.id == proposal)
@@ -183,6 +184,12 @@ def of_attempt(tx: Reads, attempt: str) -> Sequence[Row[Any]]:
     """The proposals about an attempt, the oldest first."""
     query = select(proposals).where(proposals.c.attempt == attempt)
     return tx.execute(query.order_by(proposals.c.proposed, proposals.c.id)).all()
+
+
+def _locked(tx: Transaction, attempt: str) -> bool:
+    """Whether there is such an attempt; nobody else changes it until the transaction ends."""
+    query = select(attempts.c.attempt).where(attempts.c.attempt == attempt).with_for_update()
+    return tx.execute(query).first() is not None
 
 
 def _hold(tx: Transaction, proposal: str, asked: Asked, now: datetime) -> None:

@@ -64,6 +64,12 @@ class HubSettings(BaseModel):
         None, description="TLS certificate chain (PEM), where no proxy speaks TLS for the hub."
     )
     certificate_key: Path | None = Field(None, description="The certificate's private key (PEM).")
+    oidc_issuer: str = Field(
+        "",
+        description="The OpenID provider of the staff, as it calls itself; empty: local accounts only.",
+    )
+    oidc_client: str = Field("", description="What the provider calls this hub (client id).")
+    oidc_secret: str = Field("", repr=False, description="The client's secret, if it has one.")
     metrics_token: str = Field(
         "", repr=False, description="Bearer token for /metrics; empty: this machine alone reads it."
     )
@@ -125,6 +131,10 @@ class HubSettings(BaseModel):
                 raise ValueError(f"{name}: it is a folder, or begins with s3://")
         if bool(self.certificate) != bool(self.certificate_key):
             raise ValueError("certificate and certificate_key go together")
+        if self.oidc_issuer and not (self.oidc_client and self.address):
+            raise ValueError(
+                "oidc_issuer: it needs oidc_client, and the hub's address to come back to"
+            )
         if self.address and urlsplit(self.address).scheme not in ("https", "http"):
             raise ValueError("address: it begins with https://")
         return self
