@@ -46,10 +46,10 @@ def sign_note(text: str, name: str, key: Ed25519PrivateKey) -> bytes:
     return f"{text}\n{_DASH}{name} {base64.b64encode(signature).decode()}\n".encode()
 
 
-def open_note(note: bytes, name: str, public: bytes) -> str:
-    """The note's text, when ``name`` signed it with the Ed25519 key ``public`` (32 bytes).
+def parts(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
+    """The text of a note, and who signed with which bytes; none of the signatures is checked.
 
-    Signatures of others are left alone, as the specification asks. Raises :class:`NoteError`.
+    Raises :class:`NoteError` where it is malformed.
     """
     if len(note) > MAX_BYTES:
         raise NoteError(f"the note is larger than {MAX_BYTES // 1000} kB")
@@ -66,7 +66,15 @@ def open_note(note: bytes, name: str, public: bytes) -> str:
     lines = tail.removesuffix("\n").split("\n")
     if len(lines) > MAX_SIGNATURES:
         raise NoteError(f"the note has more than {MAX_SIGNATURES} signatures")
-    signatures = [_signature(line) for line in lines]
+    return text, [_signature(line) for line in lines]
+
+
+def open_note(note: bytes, name: str, public: bytes) -> str:
+    """The note's text, when ``name`` signed it with the Ed25519 key ``public`` (32 bytes).
+
+    Signatures of others are left alone, as the specification asks. Raises :class:`NoteError`.
+    """
+    text, signatures = parts(note)
     for who, blob in signatures:
         if who == name and blob[:4] == key_hash(name, public):
             try:

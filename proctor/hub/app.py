@@ -13,12 +13,19 @@ from fastapi import FastAPI, Request
 
 from proctor.evidence import keys
 from proctor.hub import log, problems, settings
+from proctor.hub.blobs import Blobs, open_blobs
+from proctor.hub.limits import Limits
+from proctor.hub.observe import Observed
 from proctor.hub.settings import HubSettings
 from proctor.hub.store import Store
 
 VERSION = "1"
 # Each has ``mount(app, hub)``: it includes its router and says what runs beside the requests.
-MOUNTS: tuple[str, ...] = ()
+MOUNTS: tuple[str, ...] = (
+    "proctor.hub.health",
+    "proctor.hub.agent_api",
+    "proctor.hub.staff_api",
+)
 
 Background = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -35,6 +42,8 @@ class Hub:
     store: Store
     key: Ed25519PrivateKey
     name: str
+    blobs: Blobs
+    ledger: Blobs
     now: Callable[[], datetime] = _now
     background: list[Background] = field(default_factory=list)
 
@@ -52,7 +61,8 @@ def open_hub(said: HubSettings) -> Hub:
     """Open what ``said`` names; the database must have been prepared (:func:`migrate.prepare`)."""
     key = keys.secret_ed25519(said.key_file)
     name = said.name or log.name_of(key.public_key().public_bytes_raw())
-    return Hub(said, Store(said.database, said.headers), key, name)
+    blobs, ledger = open_blobs(said.blobs, said), open_blobs(said.ledger, said)
+    return Hub(said, Store(said.database, said.headers), key, name, blobs, ledger)
 
 
 def hub_of(request: Request) -> Hub:
@@ -85,6 +95,8 @@ def create_app(said: HubSettings) -> FastAPI:
     problems.install(app)
     for name in MOUNTS:
         importlib.import_module(name).mount(app, hub)
+    app.add_middleware(Limits, settings=said)
+    app.add_middleware(Observed)
     return app
 
 

@@ -45,6 +45,11 @@ def name_of(public: bytes) -> str:
     return f"hub-{hashlib.sha256(public).hexdigest()[:16]}"
 
 
+def leaf_of(one: Record) -> bytes:
+    """The leaf of a record: what its inclusion is proved of."""
+    return leaf_hash(one.body)
+
+
 def prepare(tx: Transaction) -> None:
     """Make the head's row where it is missing."""
     tx.insert_once(log_head, {"one": ONE, "size": 0, "frontier": b""})

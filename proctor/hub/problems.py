@@ -13,9 +13,12 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from proctor.hub.blobs import BlobError
+
 MEDIA_TYPE = "application/problem+json"
 # Seconds after which it makes sense to ask again while a database or a disk is not there.
 RETRY_S = 5
+FULL = "The hub's disk is full; ask again later."
 _FULL = ("disk is full", "DiskFull", "No space left")
 
 _log = logging.getLogger("proctor.hub")
@@ -73,7 +76,7 @@ def of_database(error: SQLAlchemyError) -> Problem:
     _log.error("database", extra={"fault": said[:300]})
     retry = {"Retry-After": str(RETRY_S)}
     if any(mark in said for mark in _FULL):
-        return Problem(507, "disk.full", "The hub's disk is full; ask again later.", headers=retry)
+        return Problem(507, "disk.full", FULL, headers=retry)
     if isinstance(error, IntegrityError):
         return Problem(503, "busy", "Two requests met; ask again.", headers={"Retry-After": "1"})
     if isinstance(error, OperationalError | PoolTimeout):
@@ -108,6 +111,16 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(SQLAlchemyError)
     async def _database(request: Request, error: SQLAlchemyError) -> JSONResponse:
         return _answer(request, of_database(error))
+
+    @app.exception_handler(BlobError)
+    async def _blobs(request: Request, error: BlobError) -> JSONResponse:
+        _log.error("blobs", extra={"fault": str(error)})
+        retry = {"Retry-After": str(RETRY_S)}
+        if error.full:
+            return _answer(request, Problem(507, "disk.full", FULL, headers=retry))
+        return _answer(
+            request, Problem(503, "blobs", "The store of clips does not answer now.", headers=retry)
+        )
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from proctor.hub.protocol import with_limits
 from proctor.hub.settings import HubSettings, hand_to_workers
 
 # Idle connections are closed after this (s); requests at hand get so long to end when a hub stops.
@@ -27,7 +28,7 @@ def config(said: HubSettings, app: FastAPI | str) -> uvicorn.Config:
         ssl_certfile=said.certificate,
         ssl_keyfile=said.certificate_key,
         loop="asyncio",
-        http="h11",
+        http=with_limits(said.header_s, said.connections),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -77,7 +77,11 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A look at one state of the database; nothing is written."""
-        with self.engine.connect().execution_options(**{_READ: True}) as connection:
+        said: dict[str, Any] = {_READ: True}
+        if self.engine.dialect.name == "postgresql":
+            # By default each statement would see another state.
+            said["isolation_level"] = "REPEATABLE READ"
+        with self.engine.connect().execution_options(**said) as connection:
             yield connection
 
     @contextmanager
