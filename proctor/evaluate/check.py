@@ -119,7 +119,8 @@ def _events(entries: Sequence[Entry], known: Collection[str]) -> list[Fault]:
     for entry in entries:
         by: dict[tuple[str, str], list[TruthEvent]] = defaultdict(list)
         for event in entry.truth:
-            by[event.kind, event.annotator].append(event)
+            if event.certain:  # what one may argue about may lie around what is certain
+                by[event.kind, event.annotator].append(event)
             if entry.labelled is not None and event.kind not in entry.labelled:
                 what = (
                     f"session '{entry.id}': {event.kind} is labelled, but not named in `labelled`"

@@ -38,13 +38,13 @@ OWN_GROUP = "group_"
 TRUTH_COLUMNS = ("session", "start_s", "end_s", "kind", "annotator", "certain")
 SPLITS = ("", "development", "test")
 KIND = re.compile(r"[a-z]+(\.[a-z_0-9]+)+")
-NAME = re.compile(r"[\w][\w .:@+-]{0,79}")
+NAME = re.compile(r"[\w][\w .:@+-]{0,199}")
 OVERRIDE = re.compile(
     r"([a-z]+(?:\.[a-z_]+)+?)(?:\.(on|off|min_s|gap_s|cooldown_s))?=(off|[0-9.]+)"
 )
 # A table of a million rows is read; a larger file is none that people labelled.
 MAX_BYTES = 100_000_000
-MAX_CELL = 500
+MAX_CELL = 4000
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Session:
         return self.labelled is None or kind in self.labelled
 
     def unmeasured_s(self, kind: str) -> float:
-        return sum(span.end - span.start for span in self.unmeasured.get(kind, ()))
+        return sum((span.end - span.start for span in self.unmeasured.get(kind, ())), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
