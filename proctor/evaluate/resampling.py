@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +114,11 @@ def statistic(
     if not (np.isfinite(low) and np.isfinite(high)):
         return Unsaid("the persons are too much alike, or some draws leave nothing", persons, of)
     return Estimate(value, low, high, count, persons, of, BCA, level)
+
+
+def within_one(made: Estimate) -> Estimate:
+    """The same estimate with an interval that ends at 1, for a ratio that is a share."""
+    return replace(made, high=min(1.0, made.high))
 
 
 def _too_few(persons: int, counting: int, of: str, how: str = "count") -> Unsaid | None:
