@@ -42,8 +42,9 @@ class Transaction:
         """Insert a row unless one with such a key is there; whether it was inserted."""
         dialect = self.connection.dialect.name
         make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        done = self.execute(make(table).values(**values).on_conflict_do_nothing())
-        return done.rowcount == 1
+        first = next(iter(table.primary_key.columns))
+        done = self.execute(make(table).values(**values).on_conflict_do_nothing().returning(first))
+        return done.first() is not None
 
 
 class Store:
