@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractScrollArea,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QHeaderView,
     QLabel,
@@ -25,10 +26,15 @@ from PySide6.QtWidgets import (
 SLACK = 1
 # The smallest space above and below the text of a line (ui/style.qss).
 LEAST_PADDING = 4
+# A layout within a layout asks one after the other.
+LAYOUT_ROUNDS = 4
 
 
 def clipped(window: QWidget) -> list[str]:
     """What of the visible texts of ``window`` is cut off, each as a line that says where."""
+    # A text that has just come makes room for itself with the next event.
+    for _ in range(LAYOUT_ROUNDS):
+        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
     return [
         f"{type(widget).__name__} '{text[:60]}': {why}"
         for widget in [window, *window.findChildren(QWidget)]

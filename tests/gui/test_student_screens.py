@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +18,7 @@ from policies.texts import LANGUAGES
 from proctor.session import my_data
 from ui import app, theme
 from ui.student.receipt import ReceiptPage
-from ui.student.window import StudentWindow
+from ui.student.window import HEIGHT, WIDTH, StudentWindow
 
 HERE = Path(__file__).parent
 
@@ -34,7 +35,8 @@ tool = _module(HERE.parents[1] / "packaging" / "screens_student.py")
 evening, student = kit.evening, kit.student
 
 Student = Callable[..., StudentWindow]
-SIZES = {1.0: (860, 760), 2.0: (1366, 900)}
+# How large text is set, in a window that is as small as a student's ever begins (ui/student/window.py).
+SCALES = (1.0, 2.0, 3.0)
 # Roles of what a person can act on; each must say what it is.
 ACTS = {
     QAccessible.Role.Button,
@@ -68,7 +70,7 @@ def windows(window: StudentWindow) -> Iterator[tuple[str, QWidget]]:
     exam.deleteLater()
 
 
-@pytest.mark.parametrize("scale", SIZES)
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_no_text_is_cut_off(
     student: Student,
@@ -84,7 +86,7 @@ def test_no_text_is_cut_off(
     app.speak(dressed, lang)
     theme.apply(dressed, "dark" if scale > 1.0 else "light")
     window = prepared(student, tmp_path, lang)
-    window.resize(*SIZES[scale])
+    window.resize(WIDTH, HEIGHT)
     cut = [f"{name}: {line}" for name, widget in windows(window) for line in clipped(widget)]
     assert cut == []
 
@@ -156,14 +158,19 @@ def test_a_receipt_has_every_part_in_every_language(
     window.exam.end()
     kit.wait(lambda: window.receipt is not None, "the receipt")
     mine = my_data.gather(window.attempt.case)
-    for lang in LANGUAGES:
+    usual = dressed.font().pointSizeF()
+    for lang, scale in product(LANGUAGES, SCALES):
+        font = dressed.font()
+        font.setPointSizeF(usual * scale)
+        dressed.setFont(font)
         app.speak(dressed, lang)
+        theme.apply(dressed, "light")
         window.attempt.speak(lang)
         page = ReceiptPage(window.attempt, mine)
-        page.resize(860, 760)
+        page.resize(WIDTH, HEIGHT)
         page.show()
         kit.pump(0.05)
-        assert clipped(page) == []
+        assert (lang, scale, clipped(page)) == (lang, scale, [])
         assert len(page.comments) == 1
         page.close()
         page.deleteLater()

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QMenu,
     QMessageBox,
+    QScrollArea,
     QSystemTrayIcon,
     QVBoxLayout,
     QWidget,
@@ -29,15 +30,21 @@ from proctor.session.calibrate import Calibration
 from proctor.session.summary import Summary
 from proctor.types import Marker, Observation
 from ui import theme
+from ui.app import centred_on
 from ui.student.attempt import Attempt
 from ui.student.calibrate import CalibrationScreen
 from ui.student.runner import Runner, not_measured
 from ui.student.sayings import noted
 from ui.widgets.aloud import announce
+from ui.widgets.flow import Flow
 from ui.widgets.layout import button, name_it, row
 from ui.widgets.words import Note, Sign, Words
 
 WIDTH, HEIGHT = 420, 520
+# The height of a line at the usual text size, for which these are (pixels).
+USUAL_LINE = 17
+# So many lines of what was noted are in view at least.
+NOTES_LINES = 4
 TICK_MS = 500
 # Lights change when capture does; a kind is told as not measured after this long without a score (s).
 SILENT_S = 5.0
@@ -61,10 +68,25 @@ class ExamWindow(QWidget):
         t = attempt.t
         policy = attempt.policy
         self.setWindowTitle(policy.exam)
-        self.resize(WIDTH, HEIGHT)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.LARGE)
+        # As wide as the same number of letters in every text size, as far as the screen goes.
+        large = self.fontMetrics().height() / USUAL_LINE
+        self.resize(*centred_on(round(WIDTH * max(1.0, large)), round(HEIGHT * max(1.0, large))))
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.LARGE)
+        whole.setSpacing(theme.MEDIUM)
+        # What is read may scroll; the buttons never do.
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setAccessibleName(policy.exam)
+        inside = QWidget()
+        inside.setObjectName("page")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.MEDIUM)
+        area.setWidget(inside)
+        whole.addWidget(area, 1)
         column.addWidget(Words(policy.exam, "heading"))
         self.clock = Words("", "title")
         name_it(self.clock, t.say("Time since the begin"))
@@ -91,7 +113,7 @@ class ExamWindow(QWidget):
         )
         self.calibrate.clicked.connect(self.begin_calibration)
         self.calibrate.hide()
-        column.addLayout(row(self.open_page, self.calibrate))
+        column.addLayout(Flow(self.open_page, self.calibrate))
         column.addWidget(Words(t.say("What was noted"), "label"))
         self.flags = QListWidget()
         self.flags.setObjectName("notes")
@@ -103,10 +125,11 @@ class ExamWindow(QWidget):
             t.say("What was noted"),
             t.say("A note is a question to a person. It does not say that you did wrong."),
         )
+        self.flags.setMinimumHeight(NOTES_LINES * self.flags.fontMetrics().lineSpacing())
         column.addWidget(self.flags, 1)
         self.unmeasured = Words("", "hint")
         column.addWidget(self.unmeasured)
-        self._buttons(column)
+        self._buttons(whole)
         self._tray()
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
@@ -242,8 +265,8 @@ class ExamWindow(QWidget):
         self.withdraw.clicked.connect(self.show_withdrawals)
         self.finish = button(t.say("End the exam …"))
         self.finish.clicked.connect(self.ask_to_end)
-        column.addLayout(row(self.pause, self.help))
-        column.addLayout(row(self.withdraw, self.finish))
+        column.addLayout(Flow(self.pause, self.help))
+        column.addLayout(Flow(self.withdraw, self.finish))
 
     def toggle_break(self) -> None:
         """Begin a break, or end it."""

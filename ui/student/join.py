@@ -11,6 +11,7 @@ from proctor.session import invitation
 from proctor.session.invitation import Joined
 from ui.student.attempt import Attempt, Ready
 from ui.student.step import Step
+from ui.widgets.flow import Flow
 from ui.widgets.layout import Card, button, empty, labelled, name_it, row
 from ui.widgets.words import Note, Words
 
@@ -124,7 +125,7 @@ class JoinStep(Step):
         other = button(t.say("They are not the same"), "choice")
         same.clicked.connect(lambda: self.attempt.trust(lambda _: self._trusted()))
         other.clicked.connect(self._not_theirs)
-        self._exam.column.addLayout(row(same, other))
+        self._exam.column.addLayout(Flow(same, other))
         self.ensureWidgetVisible(self._exam)
 
     def _trusted(self) -> None:

@@ -22,6 +22,7 @@ from proctor.session.my_data import Mine
 from ui.student.attempt import Attempt
 from ui.student.own_copy import OwnClips, why_not
 from ui.student.sayings import noted
+from ui.widgets.flow import Flow
 from ui.widgets.layout import Card, Page, button, name_it, row
 from ui.widgets.words import Note, Words
 
@@ -183,7 +184,7 @@ class ReceiptPage(Page):
         page.clicked.connect(self.show_page)
         zipped.clicked.connect(lambda: self._ask("exam.zip", self.save_export))
         letter.clicked.connect(lambda: self._ask("exam.txt", self.save_letter))
-        card.column.addLayout(row(page, zipped, letter))
+        card.column.addLayout(Flow(page, zipped, letter))
         self.column.addWidget(card)
         done = button(t.say("Done"), "primary")
         done.clicked.connect(self.closed.emit)

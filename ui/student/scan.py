@@ -26,6 +26,7 @@ from ui.student.step import Step
 from ui.texts import mark
 from ui.widgets.camera import CameraView
 from ui.widgets.consent import ConsentCard
+from ui.widgets.flow import Flow
 from ui.widgets.layout import Card, button, name_it, row
 from ui.widgets.ring import Ring
 from ui.widgets.still import Still
@@ -205,7 +206,7 @@ class ScanStep(Step):
         self.seal.clicked.connect(self.hand_over)
         self.drop.clicked.connect(self.throw_away)
         again.clicked.connect(self.film_again)
-        self.look_card.column.addLayout(row(self.seal, self.drop))
+        self.look_card.column.addLayout(Flow(self.seal, self.drop))
         self.look_card.column.addLayout(row(again))
         self.look_card.hide()
         self.column.addWidget(self.look_card)

@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QPushButton
 
 from ui import theme
 from ui.texts import Texts
-from ui.widgets.layout import Card, button, row
+from ui.widgets.flow import Flow
+from ui.widgets.layout import Card, button
 from ui.widgets.words import Words
 
 
@@ -25,7 +26,7 @@ class ConsentCard(Card):
         self.yes = self._choice(t.say("Accept"), f"{question} {t.say('Accept')}")
         self.no = self._choice(t.say("Decline"), f"{question} {instead} {alternative}".strip())
         self._same_size()
-        self.column.addLayout(row(self.yes, self.no))
+        self.column.addLayout(Flow(self.yes, self.no))
         # No button group: in one, the tabulator would reach Accept only.
         self.yes.clicked.connect(lambda: self._chosen(True))
         self.no.clicked.connect(lambda: self._chosen(False))
