@@ -27,15 +27,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="the one-time code that the hub gave, where the policy names a hub",
     )
     parser.add_argument(
-        "--begins", type=_moment, metavar="TIME", help="from when on, such as 2027-01-31T08:00Z"
+        "--begins", type=moment, metavar="TIME", help="from when on, such as 2027-01-31T08:00Z"
     )
-    parser.add_argument("--ends", type=_moment, metavar="TIME", help="until when")
+    parser.add_argument("--ends", type=moment, metavar="TIME", help="until when")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the file to write (NAME.proctor)")
     parser.add_argument("--link", action="store_true", help="print it as a link")
     parser.set_defaults(run=run)
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A time of the command line, which names its zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

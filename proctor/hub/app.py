@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Request
@@ -15,7 +16,7 @@ from proctor.evidence import keys
 from proctor.hub import log, problems, settings
 from proctor.hub.blobs import Blobs, open_blobs
 from proctor.hub.limits import Limits
-from proctor.hub.observe import Observed
+from proctor.hub.observe import Observed, log_to_stderr
 from proctor.hub.settings import HubSettings
 from proctor.hub.store import Store
 
@@ -76,12 +77,13 @@ def create_app(said: HubSettings) -> FastAPI:
     hub = open_hub(said)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
             stack.callback(hub.close)
             for background in hub.background:
                 await stack.enter_async_context(background())
-            yield
+            # What the protocol asks for; it comes before any request.
+            yield {"header_s": said.header_s, "connections": said.connections}
 
     app = FastAPI(
         title="open-proctor hub",
@@ -102,4 +104,5 @@ def create_app(said: HubSettings) -> FastAPI:
 
 def from_environment() -> FastAPI:
     """What each worker process of ``proctor hub serve`` makes: settings come as its parent left them."""
+    log_to_stderr()
     return create_app(settings.from_parent())

@@ -11,10 +11,9 @@ from sqlalchemy import text
 
 from proctor.hub import migrate
 from proctor.hub.app import Hub, hub_of
+from proctor.hub.observe import MULTIPROCESS
 from proctor.hub.problems import Problem
 
-# Where several worker processes keep their numbers, so that one answers for all (prometheus-client).
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 LOCAL = frozenset({"127.0.0.1", "::1"})
 
 

@@ -17,15 +17,16 @@ from proctor.hub.problems import MEDIA_TYPE, Problem, body_of
 
 
 class PatientProtocol(H11Protocol):
-    """Closes a connection whose request's headers take longer than ``header_s``, and the ones too many."""
+    """Closes a connection whose request's headers take longer than ``header_s``, and the ones too many.
 
-    header_s = 10.0
-    most = 4_000
+    Both limits stand in the application's state (``app.py``), which uvicorn hands to every connection.
+    """
+
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > self.most:
+        if len(self.connections) > self.app_state["connections"]:
             transport.abort()
             return
         self._watch()
@@ -59,7 +60,7 @@ class PatientProtocol(H11Protocol):
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             self._unwatch()
         elif self._timer is None:
-            self._timer = self.loop.call_later(self.header_s, self._too_slow)
+            self._timer = self.loop.call_later(self.app_state["header_s"], self._too_slow)
 
     def _unwatch(self) -> None:
         if self._timer is not None:
@@ -72,8 +73,3 @@ class PatientProtocol(H11Protocol):
         waiting = self.cycle is None or self.cycle.response_complete
         if waiting and not self.transport.is_closing():
             self.transport.abort()
-
-
-def with_limits(header_s: float, most: int) -> type[PatientProtocol]:
-    """The protocol with a hub's limits."""
-    return type("HubProtocol", (PatientProtocol,), {"header_s": header_s, "most": most})

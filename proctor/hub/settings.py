@@ -150,8 +150,15 @@ class HubSettings(BaseModel):
         return self.database.startswith(SQLITE)
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> HubSettings:
-    """Settings from a file, if one is given, and the environment. Raises :class:`InputError`."""
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> HubSettings:
+    """Settings from a file, if one is given, the environment, and ``more``; the last one wins.
+
+    Raises :class:`InputError` where one is not usable.
+    """
     document: dict[str, Any] = {}
     if path is not None:
         try:
@@ -167,6 +174,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         key = name.removeprefix(ENVIRONMENT).lower()
         if name.startswith(ENVIRONMENT) and key in HubSettings.model_fields:
             document[key] = value
+    document |= more or {}
     try:
         return HubSettings.model_validate(document)
     except ValidationError as error:
