@@ -18,7 +18,8 @@ SLACK_S = 0.5
 # Clopper and Pearson is 17 %.
 FEW = 20
 # Events that lie within a recording when their times are divided by one of these were in that unit.
-UNITS = (("milliseconds", 1000.0), ("frames (at 25 to 30 a second)", 27.0))
+# The smaller one first: whatever fits as frames would fit as milliseconds, too.
+UNITS = (("frames (at 25 to 30 a second)", 27.0), ("milliseconds", 1000.0))
 # A file of which less than this lies between two labels of one annotator and kind is one act in two lines.
 TOUCH_S = 0.05
 

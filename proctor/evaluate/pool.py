@@ -119,7 +119,7 @@ def cluster(tasks: Sequence[Task], address: str) -> Iterator[Scored]:
         for task in tasks:
             future = client.submit(score, task, pure=False, key=f"score-{task.session}-{id(task)}")
             names[future] = task
-        for future in as_completed(list(names)):
+        for future in as_completed(list(names), loop=client.loop):
             task = names.pop(future)
             try:
                 yield future.result()
