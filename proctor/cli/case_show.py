@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         identities = None
         if arguments.identity:
             ask = passphrase.asker(arguments.passphrase_file)
-            identities = _identities(arguments.identity, ask)
+            identities = identities_of(arguments.identity, ask)
             _note(arguments, identities)
         write_page(
             arguments.case,
@@ -113,7 +113,8 @@ def _note(arguments: argparse.Namespace, identities: list[x25519.Identity]) -> N
     access.note(case, reader, access.SHOWN, facts, reason=arguments.reason)
 
 
-def _identities(given: list[str], ask: Ask) -> list[x25519.Identity]:
+def identities_of(given: list[str], ask: Ask) -> list[x25519.Identity]:
+    """The identities in key files, each given as a file or by the name that ``keys list`` shows."""
     from proctor.evidence.keys import SUFFIX, keys_dir, load_identity
 
     found = []

@@ -15,8 +15,8 @@ from proctor.evidence import dumps
 
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
 GROUPS = (
-    "demo", "exam", "invite", "replay", "room_scan", "case", "my_data", "policy", "institution", "keys",
-    "models", "plugin", "dataset", "evaluate", "doctor", "hub",
+    "demo", "exam", "invite", "replay", "room_scan", "case", "my_data", "policy", "institution", "review",
+    "keys", "models", "plugin", "dataset", "evaluate", "doctor", "hub",
 )  # fmt: skip
 
 

@@ -66,6 +66,11 @@ class Apart:
         """The process, while it runs."""
         return None if self._process is None else self._process.pid
 
+    def start(self) -> None:
+        """Start the process, so that the first clip need not wait for it."""
+        with self._lock:
+            self._started()
+
     def info(self, data: bytes) -> ClipInfo:
         """As :func:`clip.info`; :class:`ClipError` also when it took too long, too much, or crashed."""
         with self._lock:

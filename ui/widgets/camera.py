@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -18,6 +18,7 @@ from ui.widgets.layout import name_it
 WIDTH, HEIGHT = 400, 300
 RADIUS = 8.0
 LINE = 2.0
+POINT = 3.0
 
 
 class CameraView(QWidget):
@@ -32,6 +33,7 @@ class CameraView(QWidget):
         self._pixels: npt.NDArray[np.uint8] | None = None
         self._image: QImage | None = None
         self._boxes: Sequence[Box] = ()
+        self._points: Sequence[tuple[float, float]] = ()
         self._instead = ""
 
     @property
@@ -39,8 +41,13 @@ class CameraView(QWidget):
         """Whether a picture is shown."""
         return self._image is not None
 
-    def show_picture(self, image: Image, boxes: Sequence[Box] = ()) -> None:
-        """Show ``image`` (H×W×3, BGR) with ``boxes`` drawn on it."""
+    def show_picture(
+        self,
+        image: Image,
+        boxes: Sequence[Box] = (),
+        points: Sequence[tuple[float, float]] = (),
+    ) -> None:
+        """Show ``image`` (H×W×3, BGR) with ``boxes`` and ``points`` (fractions of it) drawn on it."""
         turned = cv2.flip(image, 1) if self._mirrored else image
         # Four bytes a pixel is what the screen has: Qt copies it as it is.
         pixels = np.asarray(cv2.cvtColor(turned, cv2.COLOR_BGR2BGRA), dtype=np.uint8)
@@ -48,12 +55,13 @@ class CameraView(QWidget):
         # QImage does not copy: the array lives as long as the picture.
         self._pixels = pixels
         self._image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
-        self._boxes = boxes
+        self._boxes, self._points = boxes, points
         self.update()
 
     def forget(self, instead: str = "") -> None:
         """Show no picture, and ``instead`` a sentence."""
-        self._image, self._pixels, self._boxes, self._instead = None, None, (), instead
+        self._image, self._pixels, self._instead = None, None, instead
+        self._boxes, self._points = (), ()
         self.setAccessibleDescription(instead)
         self.update()
 
@@ -89,6 +97,13 @@ class CameraView(QWidget):
                         box.height * frame.height(),
                     )
                 )
+            painter.setBrush(QColor("#ffffff"))
+            painter.setPen(QPen(QColor("#101010"), 1.0))
+            for across, down in self._points:
+                x = 1.0 - across if self._mirrored else across
+                at = QPointF(frame.x() + x * frame.width(), frame.y() + down * frame.height())
+                painter.drawEllipse(at, POINT, POINT)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setClipping(False)
         painter.setPen(QPen(QColor(colours.line), 1.0))
         painter.drawPath(path)

@@ -7,7 +7,7 @@ A clip is opened by whoever calls, its pictures and its sound are decoded by a p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -19,21 +19,25 @@ from PySide6.QtWidgets import QComboBox, QSlider, QVBoxLayout, QWidget
 from proctor.errors import ProctorError
 from proctor.evidence.apart import Apart
 from proctor.evidence.clip import ClipInfo, Sound
-from proctor.types import Image
+from proctor.types import Box, Image
 from ui import theme
 from ui.bridge import Worker
 from ui.texts import Texts
 from ui.widgets.camera import CameraView
-from ui.widgets.layout import LeaveWheel, button, labelled, name_it, row
+from ui.widgets.flow import Flow
+from ui.widgets.layout import LeaveWheel, button, name_it
 from ui.widgets.speaker import Speaker
+from ui.widgets.wave import Peaks, Wave, peaks_of
 from ui.widgets.words import Words
 
 # The agent's pictures are this far apart (s); asked a little later, it is that picture, not the one before.
 STEP_S, SLACK_S = 0.1, 0.02
-SPEEDS = (0.5, 0.75, 1.0, 1.5, 2.0)
+SPEEDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 TICK_MS = 25
 # Pictures that are decoded at once take no more bytes than this; and none is kept wider than it is shown.
 CHUNK_BYTES, MOST_AT_ONCE = 60_000_000, 200
+# The first pictures come by themselves, so that something is seen at once.
+FIRST = 4
 WIDEST, QUALITY = 960, 92
 
 
@@ -44,6 +48,7 @@ class _Clip:
     data: bytes
     info: ClipInfo
     sound: Sound
+    peaks: Peaks
     pictures: list[bytes] = field(default_factory=list)
 
     @property
@@ -56,13 +61,17 @@ class _Clip:
         return len(self.pictures) if self.info.has_video else self.count
 
 
+# A picture, boxes, and points in fractions of it.
+Dressed = tuple[Image, Sequence[Box], Sequence[tuple[float, float]]]
+
+
 class Player(QWidget):
     """One clip at a time. ``failed`` gives the sentence of a clip that cannot be opened."""
 
     opened = Signal()
     failed = Signal(str)
 
-    def __init__(self, t: Texts) -> None:
+    def __init__(self, t: Texts, *, wave: bool = False) -> None:
         super().__init__()
         self._t = t
         self._clip: _Clip | None = None
@@ -75,10 +84,12 @@ class Player(QWidget):
         self._timer.timeout.connect(self._tick)
         # Where playing began: a place in the clip (s), and the moment.
         self._from, self._since = 0.0, 0.0
-        column = QVBoxLayout(self)
+        self.column = column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SMALL)
         self.view = CameraView(t.say("The clip"), mirrored=False)
+        self.wave = Wave(t.say("The sound of the clip"))
+        self.wave.setVisible(wave)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setPageStep(round(1.0 / STEP_S))
         name_it(self.slider, t.say("Place in the clip"))
@@ -100,9 +111,14 @@ class Player(QWidget):
         self.on.clicked.connect(lambda: self.step(1))
         self.speed.currentIndexChanged.connect(self._again)
         column.addWidget(self.view)
+        column.addWidget(self.wave)
         column.addWidget(self.slider)
-        column.addLayout(row(self.play_button, self.back, self.on, self.place))
-        column.addLayout(labelled(t.say("Speed"), self.speed))
+        label = Words(t.say("Speed"), "label", wrap=False)
+        label.setBuddy(self.speed)
+        for one in (label, self.place):
+            # In the middle of the line that the buttons make.
+            one.setMinimumHeight(self.play_button.sizeHint().height())
+        column.addLayout(Flow(self.play_button, self.back, self.on, label, self.speed, self.place))
         column.addWidget(self.note)
         self._enable()
 
@@ -126,7 +142,8 @@ class Player(QWidget):
 
         def work() -> _Clip:
             data = get()
-            return _Clip(data, self._apart.info(data), self._apart.sound(data))
+            sound = self._apart.sound(data)
+            return _Clip(data, self._apart.info(data), sound, peaks_of(sound))
 
         def done(clip: _Clip) -> None:
             if asked == self._asked:
@@ -140,6 +157,7 @@ class Player(QWidget):
         self.pause()
         self._clip = None
         self.view.forget(instead)
+        self.wave.show_peaks(peaks_of(Sound(0, b"")), "")
         self.note.setText("")
         self._enable()
 
@@ -151,6 +169,10 @@ class Player(QWidget):
         self._apart.close()
 
     # What a person does.
+
+    def warm(self) -> None:
+        """Start the process that decodes before the first clip needs it."""
+        self._worker.run(self._apart.start, lambda _: None, self._refused)
 
     def toggle(self) -> None:
         """Play, or pause; from the beginning once the end was reached."""
@@ -172,10 +194,25 @@ class Player(QWidget):
         self.pause()
         self.slider.setValue(self.slider.value() + by)
 
+    def show_again(self) -> None:
+        """Show the picture at this place anew, for instance because something is drawn on it now."""
+        self._show()
+
+    # What an app may add.
+
+    def dress(self, step: int, image: Image) -> Dressed:
+        """The picture of ``step`` as it is shown, and the boxes and points that are drawn on it."""
+        return image, (), ()
+
+    def arrived(self, begin: int, pictures: Sequence[bytes]) -> None:
+        """The ``pictures`` (JPEG) from step ``begin`` on are decoded."""
+
     # Inside.
 
     def _start(self, clip: _Clip) -> None:
         self._clip = clip
+        heard = "" if clip.sound.samples else self._t.say("This clip has no sound.")
+        self.wave.show_peaks(clip.peaks, heard)
         self.slider.setRange(0, clip.count - 1)
         self.slider.setValue(0)
         self._enable()
@@ -190,7 +227,8 @@ class Player(QWidget):
     def _decode(self, clip: _Clip) -> None:
         """The next pictures, until all are there."""
         begin, info = len(clip.pictures), clip.info
-        most = min(MOST_AT_ONCE, CHUNK_BYTES // max(1, 3 * info.width * info.height))
+        at_once = MOST_AT_ONCE if begin else FIRST
+        most = min(at_once, CHUNK_BYTES // max(1, 3 * info.width * info.height))
         end = min(clip.count, begin + max(1, most))
         times = [step * STEP_S + SLACK_S for step in range(begin, end)]
 
@@ -201,6 +239,7 @@ class Player(QWidget):
             if clip is not self._clip:
                 return
             clip.pictures += found
+            self.arrived(begin, found)
             if begin <= self.slider.value() < len(clip.pictures):
                 self._show()
             if found and len(clip.pictures) < clip.count:
@@ -289,8 +328,9 @@ class Player(QWidget):
         )
         self.place.setText(words)
         self.slider.setAccessibleDescription(words)
+        self.wave.go(step / max(1, clip.count - 1))
         if step < len(clip.pictures):
-            self.view.show_picture(_unpacked(clip.pictures[step]))
+            self.view.show_picture(*self.dress(step, unpacked(clip.pictures[step])))
         elif clip.info.has_video:
             # A picture of another place would be a lie; this one comes when it is decoded.
             self.view.forget(self._t.say("One moment, the clip is opened …"))
@@ -322,7 +362,8 @@ def _packed(image: Image) -> bytes:
     return bytes(jpeg.tobytes())
 
 
-def _unpacked(jpeg: bytes) -> Image:
+def unpacked(jpeg: bytes) -> Image:
+    """A picture that was packed here."""
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise AssertionError("a picture that was encoded here is not decoded")
