@@ -26,6 +26,7 @@ MOUNTS: tuple[str, ...] = (
     "proctor.hub.health",
     "proctor.hub.agent_api",
     "proctor.hub.staff_api",
+    "proctor.hub.live_api",
 )
 
 Background = Callable[[], AbstractAsyncContextManager[None]]
@@ -47,6 +48,8 @@ class Hub:
     ledger: Blobs
     now: Callable[[], datetime] = _now
     background: list[Background] = field(default_factory=list)
+    # Called on the event loop when the worker is told to end: requests that only wait end then.
+    let_go: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def public(self) -> bytes:
@@ -83,7 +86,11 @@ def create_app(said: HubSettings) -> FastAPI:
             for background in hub.background:
                 await stack.enter_async_context(background())
             # What the protocol asks for; it comes before any request.
-            yield {"header_s": said.header_s, "connections": said.connections}
+            yield {
+                "header_s": said.header_s,
+                "connections": said.connections,
+                "let_go": hub.let_go,
+            }
 
     app = FastAPI(
         title="open-proctor hub",
