@@ -99,6 +99,8 @@ class Live:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: dict[str, asyncio.Event] = {}
+        # Set when this worker ends: nobody waits here any more.
+        self.leaving = asyncio.Event()
 
     def now(self) -> float:
         """Seconds since 1970 by the hub's clock."""
@@ -187,12 +189,21 @@ class Live:
 
     # Commands by long poll.
 
-    async def wait_for_command(self, attempt: str, seconds: float) -> asyncio.Event:
+    def let_go(self) -> None:
+        """The worker ends: whoever waits asks another one. Called on the event loop."""
+        if not self.leaving.is_set():
+            self.leaving.set()
+            for event in self._waiting.values():
+                event.set()
+
+    def wait_for_command(self, attempt: str) -> asyncio.Event:
         """An event that is set when something came for ``attempt``; an older waiter of it is let go.
 
         Take it before looking into the table, and give it back with :meth:`no_longer`.
         """
         event = asyncio.Event()
+        if self.leaving.is_set():
+            event.set()
         older = self._waiting.get(attempt)
         if older is not None:
             older.set()

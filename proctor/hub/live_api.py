@@ -81,6 +81,7 @@ def mount(app: FastAPI, hub: Hub) -> None:
             await run_in_threadpool(what.close)
 
     hub.background.append(beside)
+    hub.let_go.append(what.let_go)
     app.include_router(agents)
     app.include_router(staff)
 
@@ -127,7 +128,7 @@ async def wait_for_commands(
 ) -> dict[str, Any]:
     """The commands after a number; where there are none, waits until there is one or the time is over."""
     loop = asyncio.get_running_loop()
-    event = await now_live.wait_for_command(attempt, wait)
+    event = now_live.wait_for_command(attempt)
     ends = loop.time() + wait
     try:
         found = await run_in_threadpool(_hand_out, now_live, attempt, after)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -85,16 +86,22 @@ class Stream(Response):
         headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         gone = asyncio.create_task(_left(receive))
+        ends = asyncio.create_task(self._live.leaving.wait())
         talk = asyncio.create_task(self._talk(send))
+        done: set[asyncio.Task[Any]] = set()
         try:
-            await asyncio.wait({gone, talk}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({gone, ends, talk}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            gone.cancel()
-            talk.cancel()
-            for task in (gone, talk):
+            for task in (gone, ends, talk):
+                task.cancel()
+            for task in (gone, ends, talk):
                 # A reader that is gone or takes nothing is no fault of the hub.
                 with contextlib.suppress(asyncio.CancelledError, TimeoutError, OSError):
                     await task
+        if done == {ends}:
+            # The worker ends: a whole answer, so that the reader comes back at once, to another one.
+            with contextlib.suppress(TimeoutError, OSError):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _talk(self, send: Send) -> None:
         reader = Reader(asyncio.get_running_loop(), self._wanted)

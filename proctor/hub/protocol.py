@@ -39,6 +39,12 @@ class PatientProtocol(H11Protocol):
         self._unwatch()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """The worker ends: what only waits is let go; what is at work may end in its time."""
+        for let_go in self.app_state["let_go"]:
+            let_go()
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is refused like everything else."""
         body = json.dumps(body_of(Problem(400, "http.malformed", msg))).encode("ascii")

@@ -233,7 +233,6 @@ def test_a_hub_that_goes_away_is_told_once_and_changes_nothing(
     with sitting(world, tmp_path / "case", code) as exam:
         attempt = exam.session.case.attempt
         kit.wait(lambda: duty.row(attempt)["state"] == "running", "the heartbeat")
-        hub.hub.store.close()
         hub.stop()
         kit.wait(lambda: exam.heard("away"), "that the hub is away")
         time.sleep(1.0)
