@@ -1,8 +1,7 @@
 """Model cards with the rates of a run: the block for the machine at a card's head, written anew.
 
 Rates of the same dataset are replaced, those of others stay, and a kind that is measured now is no
-longer listed as unmeasured. The cards go into the report's folder; a person puts them into
-``models/cards`` after reading them (models/cards/README.md tells the format).
+longer listed as unmeasured. models/cards/README.md tells the format.
 """
 
 from __future__ import annotations
@@ -22,12 +21,15 @@ from proctor.evaluate.statistics import Estimate
 _FRONT = re.compile(r"\A(# [^\n]+\n\n```toml\n)(.*?)(\n```\n)", re.DOTALL)
 
 
-def write(results: Results, out: Path, today: date) -> tuple[list[Path], list[str]]:
+def write(
+    results: Results, out: Path, today: date, cards: Path | None = None
+) -> tuple[list[Path], list[str]]:
     """Cards of every plug-in whose kinds this run measured, into ``out``; the paths, and what was not done.
 
-    A card whose networks are not those of the run is left alone, and a sentence says so.
+    ``cards`` is where the cards are read (default: those that came with the program); the two may be
+    one folder. A card whose networks are not those of the run is left alone, and a sentence says so.
     """
-    cards = Path(models.__file__).parent / "cards"
+    cards = cards or Path(models.__file__).parent / "cards"
     measured = {one.kind: one for one in results.primary}
     written: list[Path] = []
     notes: list[str] = []
