@@ -26,8 +26,8 @@ MOST_RATES = 4
 # The picture takes this share of the height, within limits (pixels of the scaled desktop).
 OF_HEIGHT, LEAST, MOST = 0.46, 240, 640
 LEGEND = mark(
-    "Grey: scores, with the threshold as a dashed line; hatched: not measured; blue: noted. In the last "
-    "lane: breaks, times without the program, and milestones."
+    "Curve: scores; dashed line: threshold; hatched: not measured; framed: noted. In the last lane: "
+    "breaks, times without the program, and milestones."
 )
 BLIND = mark("Scores are shown once you have said what you see.")
 

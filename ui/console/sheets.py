@@ -17,10 +17,8 @@ from PySide6.QtWidgets import (
 from ui import theme
 from ui.console.session import Session
 from ui.console.words import VERDICTS
-from ui.texts import Plural, Texts
+from ui.texts import Texts
 from ui.widgets.words import Words
-
-LOOKS = Plural("{n} look", "{n} looks")
 
 
 class Sheet(QDialog):

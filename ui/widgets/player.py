@@ -115,9 +115,9 @@ class Player(QWidget):
         column.addWidget(self.slider)
         label = Words(t.say("Speed"), "label", wrap=False)
         label.setBuddy(self.speed)
-        for one in (label, self.place):
+        for text in (label, self.place):
             # In the middle of the line that the buttons make.
-            one.setMinimumHeight(self.play_button.sizeHint().height())
+            text.setMinimumHeight(self.play_button.sizeHint().height())
         column.addLayout(Flow(self.play_button, self.back, self.on, label, self.speed, self.place))
         column.addWidget(self.note)
         self._enable()
