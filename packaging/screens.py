@@ -9,7 +9,6 @@ Needs no display. QT_SCALE_FACTOR=2 in the environment draws at 200 %.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -21,14 +20,15 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+# Last, so that nothing else is taken from there.
+sys.path.append(str(ROOT / "packaging"))
 
-from PySide6.QtCore import Qt  # noqa: E402
+import drawing  # noqa: E402
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
 from policies import edit, load  # noqa: E402
 from proctor.evidence.keys import new_identity  # noqa: E402
 from proctor.evidence.signing import new_signing_key  # noqa: E402
-from ui import app, theme  # noqa: E402
 from ui.institution import fields  # noqa: E402
 from ui.institution.app import open_window  # noqa: E402
 from ui.institution.desk import Desk  # noqa: E402
@@ -136,23 +136,10 @@ def save(widget: QWidget, path: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
-    parser.add_argument("--lang", default="en")
-    parser.add_argument("--look", default="light", choices=list(theme.COLOURS))
-    parser.add_argument("--font", type=float, default=1.0, help="size of text, 1 is the usual")
-    parser.add_argument("--rtl", action="store_true", help="lay out from right to left")
+    parser = drawing.options(__doc__)
     parser.add_argument("--all", action="store_true", help="every screen, not only those in docs")
     arguments = parser.parse_args()
-    running, said = app.start("Open Proctor", arguments.lang)
-    theme.apply(running, arguments.look)
-    font = running.font()
-    font.setPointSizeF(font.pointSizeF() * arguments.font)
-    running.setFont(font)
-    if arguments.rtl:
-        running.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-    out = arguments.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    _, said, out = drawing.dressed(arguments)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         window = window_of(Path(), said.lang, prepare(Path()))
         for name, widget in screens(window):

@@ -11,7 +11,6 @@ offered in it, so that there is a picture of that question too.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -24,12 +23,14 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+# Last, so that nothing else is taken from there.
+sys.path.append(str(ROOT / "packaging"))
 
 import cv2  # noqa: E402
+import drawing  # noqa: E402
 import numpy as np  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
 from pyrage import x25519  # noqa: E402
-from PySide6.QtCore import Qt  # noqa: E402
 from PySide6.QtGui import QColor, QImage  # noqa: E402
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
@@ -39,7 +40,7 @@ from proctor.capture.replay import Recording  # noqa: E402
 from proctor.session.devices import Devices  # noqa: E402
 from proctor.session.movie import FPS, HEIGHT, RATE, WIDTH, Movie, room_noise  # noqa: E402
 from proctor.types import Frame, Image  # noqa: E402
-from ui import app, theme  # noqa: E402
+from ui import theme  # noqa: E402
 from ui.student.app import open_window  # noqa: E402
 from ui.student.attempt import Attempt  # noqa: E402
 from ui.student.exam import ExamWindow  # noqa: E402
@@ -245,6 +246,16 @@ def exam(window: StudentWindow) -> Iterator[tuple[str, QWidget]]:
     wait(lambda: runner.seconds > EXAM_S)
     wait(lambda: small.flags.count() > 0 or runner.seconds > LONGEST_EXAM_S)
     yield "exam", small
+    menu = small.withdrawal_menu()
+    menu.popup(small.withdraw.mapToGlobal(small.withdraw.rect().bottomLeft()))
+    rest(0.1)
+    yield "withdraw", menu
+    menu.close()
+    question, _ = small.end_question()
+    question.show()
+    rest(0.1)
+    yield "end", question
+    question.close()
     small.end()
     wait(lambda: window.receipt is not None)
     rest(0.3)
@@ -267,23 +278,10 @@ def save(widget: QWidget, path: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = drawing.options(__doc__)
     parser.add_argument("recording", type=Path)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
-    parser.add_argument("--lang", default="en")
-    parser.add_argument("--look", default="light", choices=list(theme.COLOURS))
-    parser.add_argument("--font", type=float, default=1.0, help="size of text, 1 is the usual")
-    parser.add_argument("--rtl", action="store_true", help="lay out from right to left")
     arguments = parser.parse_args()
-    running, said = app.start("Open Proctor", arguments.lang)
-    theme.apply(running, arguments.look)
-    font = running.font()
-    font.setPointSizeF(font.pointSizeF() * arguments.font)
-    running.setFont(font)
-    if arguments.rtl:
-        running.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-    out = arguments.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    _, said, out = drawing.dressed(arguments)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PROCTOR_HOME"] = str(Path(folder) / "home")
         devices = Devices(recording=film(arguments.recording.resolve(), Path(folder) / "film.mp4"))

@@ -106,6 +106,8 @@ REASONS = (
     mark("the same pictures came again after {seconds} s"),
     mark("the same movements came again after {seconds} s"),
     mark("{share} of the picture showed no noise of a sensor"),
+    mark("first picture"),
+    mark("too dark"),
     mark("too little has moved to tell"),
     mark("nothing to be made out"),
     mark("found in {count} of {all} looks, best {score}"),

@@ -221,9 +221,7 @@ class CheckStep(Step):
         ready = self.attempt.ready
         missing = " ".join(not_measured(t, absent, ready.parts if ready is not None else {}))
         well = t.say("All that your exam needs is on this computer.")
-        found.append(
-            (t.say("Networks"), Finding("warning" if missing else "good", missing or well))
-        )
+        found.append((t.say("Program"), Finding("warning" if missing else "good", missing or well)))
         return found
 
     def _machine_found(self, found: list[tuple[str, Finding]]) -> None:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QMenu,
     QMessageBox,
+    QPushButton,
     QScrollArea,
     QSystemTrayIcon,
     QVBoxLayout,
@@ -24,7 +25,7 @@ from PySide6.QtWidgets import (
 from policies.schema import PurposeName
 from policies.texts.numbers import kind_title
 from policies.texts.told import tell
-from policies.texts.words import STATEMENTS
+from policies.texts.words import PURPOSES
 from proctor.pipeline.rules import FlagEvent
 from proctor.session.calibrate import Calibration
 from proctor.session.summary import Summary
@@ -40,7 +41,7 @@ from ui.widgets.flow import Flow
 from ui.widgets.layout import button, name_it, row
 from ui.widgets.words import Note, Sign, Words
 
-WIDTH, HEIGHT = 420, 520
+WIDTH, HEIGHT = 420, 620
 # The height of a line at the usual text size, for which these are (pixels).
 USUAL_LINE = 17
 # So many lines of what was noted are in view at least.
@@ -83,7 +84,7 @@ class ExamWindow(QWidget):
         inside = QWidget()
         inside.setObjectName("page")
         column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(0, 0, theme.TIGHT, 0)
         column.setSpacing(theme.MEDIUM)
         area.setWidget(inside)
         whole.addWidget(area, 1)
@@ -292,13 +293,19 @@ class ExamWindow(QWidget):
         return [name for name in self.attempt.policy.purposes if state.live(name)]
 
     def show_withdrawals(self) -> None:
-        """A menu of what can be taken back."""
-        menu = QMenu(self)
-        for name in self.withdrawals():
-            entry = menu.addAction(self.attempt.t.say(STATEMENTS[name]))
-            entry.triggered.connect(lambda _=False, name=name: self.take_back(name))
+        """Open the menu of what can be taken back."""
+        menu = self.withdrawal_menu()
         menu.exec(self.withdraw.mapToGlobal(self.withdraw.rect().bottomLeft()))
         menu.deleteLater()
+
+    def withdrawal_menu(self) -> QMenu:
+        """What can be taken back now, an entry each."""
+        t, menu = self.attempt.t, QMenu(self)
+        for name in self.withdrawals():
+            words = t.say("Take back: {purpose}", purpose=t.say(PURPOSES[name]))
+            entry = menu.addAction(words)
+            entry.triggered.connect(lambda _=False, name=name: self.take_back(name))
+        return menu
 
     def take_back(self, purpose: PurposeName) -> None:
         """Take a yes back at once; what comes instead is said."""
@@ -311,6 +318,14 @@ class ExamWindow(QWidget):
 
     def ask_to_end(self) -> None:
         """Ask once whether the exam is really over."""
+        box, yes = self.end_question()
+        box.exec()
+        if box.clickedButton() is yes:
+            self.end()
+        box.deleteLater()
+
+    def end_question(self) -> tuple[QMessageBox, QPushButton]:
+        """The question, and the button that means yes."""
         t = self.attempt.t
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
@@ -319,10 +334,7 @@ class ExamWindow(QWidget):
         yes = box.addButton(t.say("End the exam"), QMessageBox.ButtonRole.AcceptRole)
         no = box.addButton(t.say("Go on"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(no)
-        box.exec()
-        if box.clickedButton() is yes:
-            self.end()
-        box.deleteLater()
+        return box, yes
 
     def end(self) -> None:
         """End the exam; the window closes once everything is sealed."""

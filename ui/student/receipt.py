@@ -9,7 +9,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QPushButton, QVBoxLayout
 
-from policies.texts.mine import CLASSES, UNMEASURED
+from policies.texts.mine import CLASSES
 from policies.texts.numbers import kind_title
 from policies.texts.words import short_key
 from proctor.evidence.access import local_reader
@@ -22,11 +22,17 @@ from proctor.session.my_data import Mine
 from ui.student.attempt import Attempt
 from ui.student.own_copy import OwnClips, why_not
 from ui.student.sayings import noted
+from ui.texts import Plural
 from ui.widgets.flow import Flow
 from ui.widgets.layout import Card, Page, button, name_it, row
 from ui.widgets.words import Note, Words
 
 COMMENT_LINES = 3
+SILENT = Plural("For {n} second: {titles}.", "For {n} seconds: {titles}.")
+HELD = Plural(
+    "Noted from {points} points on, held for {n} second.",
+    "Noted from {points} points on, held for {n} seconds.",
+)
 
 
 class ReceiptPage(Page):
@@ -64,9 +70,14 @@ class ReceiptPage(Page):
         card.column.addWidget(Words(t.say("It lasted {time}.", time=clock(story.seconds))))
         ready = self.attempt.ready
         parts = ready.parts if ready is not None else {}
+        silent: dict[int, list[str]] = {}
         for kind, seconds in self.mine.told.unmeasured:
-            title = kind_title(t, kind, parts)
-            text = t.count(UNMEASURED, round(seconds), title=title)
+            silent.setdefault(round(seconds), []).append(kind_title(t, kind, parts))
+        if silent:
+            text = t.say("What the program could not tell. It does not count against you:")
+            card.column.addWidget(Words(text))
+        for whole, titles in sorted(silent.items(), reverse=True):
+            text = t.count(SILENT, whole, titles=t.listed(titles))
             card.column.addWidget(Words(text, "hint"))
         self.column.addWidget(card)
 
@@ -93,11 +104,7 @@ class ReceiptPage(Page):
         said = noted(t, flag.kind, flag.why, lasted, ready.parts if ready is not None else {})
         card.column.addWidget(Words(f"{clock(flag.start)}  {said}", "label"))
         if flag.rule is not None:
-            limit = t.say(
-                "Noted from {points} points on, held for {seconds} seconds.",
-                points=t.percent(flag.rule.on),
-                seconds=flag.rule.min_s,
-            )
+            limit = t.count(HELD, flag.rule.min_s, points=t.percent(flag.rule.on))
             card.column.addWidget(Words(limit, "hint"))
         kept = (
             t.say("A locked clip is kept.") if flag.clip is not None else t.say("No clip is kept.")

@@ -69,7 +69,7 @@ class StudentWindow(QMainWindow):
         column.setSpacing(0)
         self.stack = QStackedWidget()
         column.addWidget(self.stack, 1)
-        foot = QFrame()
+        foot = self.foot = QFrame()
         foot.setObjectName("foot")
         line = QHBoxLayout(foot)
         line.setContentsMargins(theme.LARGE, theme.MEDIUM, theme.LARGE, theme.MEDIUM)
@@ -89,6 +89,8 @@ class StudentWindow(QMainWindow):
 
     def say(self, text: str, severity: Severity = "info") -> None:
         """Show a message at the foot, and have it read aloud."""
+        # Below a receipt, which has buttons of its own, there is nothing but a message.
+        self.foot.setVisible(self.receipt is None or bool(text))
         self.message.setText(text)
         self.message.setProperty("severity", severity if severity != "info" else "")
         self.sign.setVisible(bool(text))
@@ -310,6 +312,7 @@ class StudentWindow(QMainWindow):
         self.stack.setCurrentWidget(page)
         self.back_button.hide()
         self.next_button.hide()
+        self.foot.setVisible(bool(self.message.text()))
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         self._closing = True
