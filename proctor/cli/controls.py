@@ -10,6 +10,7 @@ from typing import get_args
 
 from policies.schema import PurposeName
 from proctor.errors import ProctorError
+from proctor.session.live_link import LiveLink
 from proctor.session.session import Session
 
 HELP = (
@@ -17,6 +18,8 @@ HELP = (
     "  break              capture stops, and the devices are released\n"
     "  resume             the break is over\n"
     "  withdraw camera    take back what you agreed to (or microphone, clips, …)\n"
+    "  call               ask a person for help\n"
+    "  scan no            no to a room scan that somebody asks for; the exam goes on\n"
     "  end                end the exam\n"
     "  help               this text"
 )
@@ -27,10 +30,13 @@ MAX_LINE = 200
 class Controls:
     """Obeys the lines a student types. ``write`` prints a line; ``ended`` is true after ``end``."""
 
-    def __init__(self, session: Session, write: Callable[[str], None]) -> None:
+    def __init__(
+        self, session: Session, write: Callable[[str], None], link: LiveLink | None = None
+    ) -> None:
         self._session = session
         self._write = write
         self.ended = False
+        self._link = link
 
     def obey(self, line: str) -> None:
         """One line; what came of it is printed, also when it could not be done."""
@@ -43,6 +49,12 @@ class Controls:
             elif command == "resume" and not rest:
                 self._session.resume()
                 self._write("The break is over; capture goes on.")
+            elif command == "call" and not rest:
+                self._session.ask_for_help()
+                contact = self._session.plan.policy.contact
+                self._write(f"Noted. Whom to ask besides: {contact}")
+            elif command == "scan":
+                self._scan(rest)
             elif command == "withdraw":
                 self._withdraw(rest)
             elif command == "end" and not rest:
@@ -51,6 +63,23 @@ class Controls:
                 self._write(HELP)
         except ProctorError as error:
             self._write(str(error))
+
+    def _scan(self, answer: str) -> None:
+        link = self._link
+        number = 0 if link is None else link.scan
+        if link is None or not number:
+            self._write("Nobody asks for a room scan now.")
+            return
+        if answer != "no":
+            self._write(
+                "A film of the room is made in the student's window (`proctor exam` without --terminal), "
+                "not in a terminal. Type scan no to decline; the exam goes on either way."
+            )
+            return
+        asked = link.asked(number)
+        self._session.answer("room_scan", False, asked=asked)
+        link.scanned(number, "declined")
+        self._write("Declined. The exam goes on.")
 
     def _withdraw(self, rest: str) -> None:
         purpose: PurposeName | None = next((p for p in get_args(PurposeName) if p == rest), None)

@@ -66,11 +66,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from policies.texts import texts
+    from policies.texts.live import said
     from policies.texts.told import tell
     from proctor.cli import calibrate, case_send, exam_page, joining, running
     from proctor.cli.controls import Controls
     from proctor.errors import InputError
-    from proctor.session import delivery, own_copy
+    from proctor.session import delivery, live_link, own_copy
     from proctor.session.plan import make_plan
     from proctor.session.session import Session, choose_recipients
 
@@ -104,6 +105,10 @@ def run(arguments: argparse.Namespace) -> int:
     def say(english: str) -> None:
         progress.tell(tell(t, english))
 
+    def hear(told: live_link.Told) -> None:
+        words = {"by": told.by, "text": told.text, "contact": plan.policy.contact}
+        progress.tell(said(t, told.what, minutes=told.minutes, **words))
+
     def end(signum: int, frame: FrameType | None) -> None:
         nonlocal asked_to_end
         asked_to_end = True
@@ -125,11 +130,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with (
             begin() as session,
-            delivery.sending(session, arguments.code, arguments.kbit, say),
+            delivery.sending(session, arguments.code, arguments.kbit, say) as courier,
+            live_link.linked(session, arguments.code, hear, courier) as link,
             exam_page.listening(session, progress.tell),
             calibrate.walking(session, arguments.calibrate, say),
         ):
-            controls = Controls(session, say)
+            controls = Controls(session, say, link)
             controls.listen()
 
             # The devices of what is agreed to now; made anew after every break.
@@ -137,7 +143,11 @@ def run(arguments: argparse.Namespace) -> int:
                 lambda: devices.sources(
                     session.clock, session.sensor("camera"), session.sensor("microphone")
                 ),
-                until=lambda t: asked_to_end or controls.ended or t >= limit,
+                until=lambda t: (
+                    asked_to_end
+                    or controls.ended
+                    or t >= limit + (60.0 * link.extra_minutes if link is not None else 0.0)
+                ),
                 on_progress=progress,
             )
     finally:

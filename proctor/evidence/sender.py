@@ -82,6 +82,11 @@ class Sender:
         # How far the clip at hand is, as the hub said; unknown after any trouble.
         self._at: tuple[int, int] | None = None
 
+    @property
+    def clips_go(self) -> bool:
+        """Whether clips are sent now; not on a slow line during an exam, and not where nobody wants it."""
+        return not (self.events_only or self._held)
+
     def step(self) -> float | None:
         """Do one thing. Returns the seconds to wait before the next, ``None`` when nothing is to be sent.
 
@@ -228,7 +233,13 @@ class Courier:
         self._make = make
         self._tell = tell
         self._stop = threading.Event()
+        self._sender: Sender | None = None
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    @property
+    def clips_go(self) -> bool:
+        """Whether clips are sent now, and not the small things only."""
+        return self._sender is None or self._sender.clips_go
 
     def start(self) -> None:
         self._thread.start()
@@ -240,7 +251,7 @@ class Courier:
 
     def _run(self) -> None:
         try:
-            sender = self._make(self._say)
+            sender = self._sender = self._make(self._say)
             sender.in_exam = True
             with sender.outbox:
                 while not self._stop.is_set():

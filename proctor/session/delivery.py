@@ -59,14 +59,14 @@ def deliver(sender: Sender, minutes: float = 0.0) -> Delivered:
 @contextmanager
 def sending(
     session: Session, code: str, kbit: float, tell: Callable[[str], None]
-) -> Iterator[None]:
+) -> Iterator[Courier | None]:
     """While the exam of ``session`` runs, deliver to the hub of its policy; nothing where it names none.
 
     What is to be said about it is journalled, too. ``tell`` is called on a thread of its own.
     """
     hub = session.plan.policy.hub
     if not hub:
-        yield
+        yield None
         return
 
     def noted(sentence: str) -> None:
@@ -78,7 +78,7 @@ def sending(
     courier = Courier(lambda say: make_sender(session.case.folder, hub, code, kbit, say), noted)
     courier.start()
     try:
-        yield
+        yield courier
     finally:
         courier.stop()
 

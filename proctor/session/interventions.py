@@ -272,8 +272,7 @@ class Interventions:
                 return
             self._break_ended(ended)
             self._on_notice(
-                f"The break is over: this exam allows {minutes:g} minutes. "
-                f"Capture goes on."
+                f"The break is over: this exam allows {minutes:g} minutes. Capture goes on."
             )
         elif now >= end - WARNING_S and not self._warned:
             self._warned = True

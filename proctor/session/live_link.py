@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from proctor.errors import CheckFailed, ProctorError
 from proctor.evidence.outbox import Later
-from proctor.evidence.sender import backoff
+from proctor.evidence.sender import Courier, backoff
 from proctor.hub.client import InUse
 from proctor.hub.live_client import LiveClient, NoLiveLine, Received
 from proctor.session.room_scan import Asked, check_asked
@@ -111,6 +111,12 @@ class LiveLink:
         ends = time.monotonic() + PATIENCE_S
         for thread in self._threads:
             thread.join(max(0.1, ends - time.monotonic()))
+
+    @property
+    def scan(self) -> int:
+        """The newest room scan that waits for the student's answer; 0 where none does."""
+        with self._state:
+            return max(self._open, default=0)
 
     def scanned(self, number: int, what: Literal["accepted", "declined", "impossible"]) -> None:
         """What became of a room scan that was asked for. A no is as good as a yes."""
@@ -330,12 +336,16 @@ def _patience(failures: int) -> float:
 
 @contextmanager
 def linked(
-    session: Session, code: str, tell: OnTold, *, clips_go: Callable[[], bool] = lambda: True
+    session: Session, code: str, tell: OnTold, courier: Courier | None = None
 ) -> Iterator[LiveLink | None]:
-    """The live line while the exam of ``session`` runs; nothing where its policy names no hub."""
+    """The live line while the exam of ``session`` runs; nothing where its policy names no hub.
+
+    ``courier`` is what delivers the case beside it: heartbeats tell whether clips go out now.
+    """
     if not session.plan.policy.hub or not code:
         yield None
         return
+    clips_go = (lambda: courier.clips_go) if courier is not None else (lambda: True)
     link = LiveLink(session, code, tell, clips_go=clips_go)
     link.start()
     try:

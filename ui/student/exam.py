@@ -34,6 +34,7 @@ from ui import theme
 from ui.app import centred_on
 from ui.student.attempt import Attempt
 from ui.student.calibrate import CalibrationScreen
+from ui.student.people import People
 from ui.student.runner import Runner, not_measured
 from ui.student.sayings import noted
 from ui.widgets.aloud import announce
@@ -97,6 +98,8 @@ class ExamWindow(QWidget):
             column.addWidget(light)
         self.note = Note()
         column.addWidget(self.note)
+        self.people = People(attempt, runner)
+        column.addWidget(self.people)
         self.page_link = ""
         self.open_page = button(
             t.say("Open the exam page"),
@@ -364,6 +367,7 @@ class ExamWindow(QWidget):
     def _close_for_good(self) -> None:
         self._ending = True
         self._timer.stop()
+        self.people.forget()
         if self._calibration is not None:
             self._calibration.finish()
             self._calibration = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -16,6 +16,7 @@ from policies.texts.told import left_out
 from proctor.errors import ProctorError, places
 from proctor.session import delivery, own_copy
 from proctor.session.devices import Devices
+from proctor.session.live_link import LiveLink, linked
 from proctor.session.markers import ExamPage
 from proctor.session.plan import Plan
 from proctor.session.session import Session, choose_recipients
@@ -30,11 +31,13 @@ _LOG = logging.getLogger("proctor.exam")
 
 class Runner(QObject):
     """One exam, from its consent record to its end. ``begun`` tells that devices may open now,
-    ``page`` gives the link with which the exam's page finds this program."""
+    ``page`` gives the link with which the exam's page finds this program, ``live`` what the people on
+    duty say (:class:`proctor.session.live_link.Told`)."""
 
     begun = Signal()
     flag = Signal(object)
     notice = Signal(str)
+    live = Signal(object)
     page = Signal(str)
     ended = Signal(object)
     failed = Signal(str)
@@ -44,6 +47,7 @@ class Runner(QObject):
         self._attempt = attempt
         self.relay = Relay(self)
         self.session: Session | None = None
+        self.link: LiveLink | None = None
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
         self._worker = Worker(self)
@@ -143,10 +147,19 @@ class Runner(QObject):
         )
         self._thread.start()
 
-    def _delivery(self, session: Session) -> AbstractContextManager[None]:
+    @property
+    def _code(self) -> str:
         joined = self._attempt.joined
-        code = joined.invitation.code if joined is not None else ""
-        return delivery.sending(session, code, 0.0, self.notice.emit)
+        return joined.invitation.code if joined is not None else ""
+
+    @contextmanager
+    def _hub(self, session: Session) -> Iterator[None]:
+        """Deliver to the policy's hub, and hear the people on duty, as long as the exam runs."""
+        with (
+            delivery.sending(session, self._code, 0.0, self.notice.emit) as courier,
+            linked(session, self._code, self.live.emit, courier) as self.link,
+        ):
+            yield
 
     @contextmanager
     def _page(self, session: Session) -> Iterator[None]:
@@ -163,7 +176,7 @@ class Runner(QObject):
         summary: Summary | None = None
         sentence = ""
         try:
-            with session, self._delivery(session), self._page(session):
+            with session, self._hub(session), self._page(session):
                 summary = session.live(
                     lambda: devices.sources(
                         session.clock, session.sensor("camera"), session.sensor("microphone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
@@ -32,6 +32,8 @@ from ui.widgets.ring import Ring
 from ui.widgets.still import Still
 from ui.widgets.words import Note, Words
 
+Became = Literal["accepted", "declined", "impossible"]
+
 HINTS: Mapping[str, str] = {
     "dark": mark("It is too dark to see the room; switch on a light."),
     "nothing": mark(
@@ -56,10 +58,14 @@ class ScanStep(Step):
     begin_wanted = Signal()
     _viewed = Signal(object)
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, *, why: str = "", if_not: str = "") -> None:
+        """``why`` a person on duty asks for it, and what a no means then; else the policy asks."""
         t, policy = attempt.t, attempt.policy
-        super().__init__(attempt, t.say("Room scan"), policy.room_scan.reason)
+        super().__init__(attempt, t.say("Room scan"), why or policy.room_scan.reason)
         self.wanted = False
+        # What became of it: nothing could be filmed, until something else did.
+        self.outcome: Became = "impossible"
+        self._asked = Asked()
         self._worker = Worker(self)
         self._stop = threading.Event()
         self._scan: RoomScan | None = None
@@ -76,7 +82,8 @@ class ScanStep(Step):
         self.column.addWidget(self.card)
         self.column.addWidget(
             Note(
-                t.say(
+                if_not
+                or t.say(
                     "If you decline, the exam begins at once, and nobody who reviews it sees that."
                 )
             )
@@ -116,16 +123,21 @@ class ScanStep(Step):
         self.film_card.hide()
         self.column.addWidget(self.film_card)
 
-    def film(self, session: Session, then: Callable[[str], None]) -> None:
-        """Ask for the grant of this moment, film, and let the student look; ``then`` the exam goes on."""
-        self._session, self._then = session, then
+    def film(
+        self, session: Session, then: Callable[[str], None], asked: Asked | None = None
+    ) -> None:
+        """Ask for the grant of this moment, film, and let the student look; ``then`` the exam goes on.
+
+        ``asked``: who asks for it and why, where it is not the policy (rule R4).
+        """
+        self._session, self._then, self._asked = session, then, asked or Asked()
 
         def work() -> RoomScan:
-            grant = session.answer("room_scan", True, language=self.t.lang)
+            grant = session.answer("room_scan", True, language=self.t.lang, asked=self._asked)
             if grant is None:
                 raise InputError("The room scan was not agreed to.")
             return RoomScan(
-                session.case, session.plan.policy, grant, Asked(), began=session.clock.now()
+                session.case, session.plan.policy, grant, self._asked, began=session.clock.now()
             )
 
         self._worker.run(work, self._granted, self._failed)
@@ -267,6 +279,7 @@ class ScanStep(Step):
         scan = self._scan
         if scan is not None:
             self._busy()
+            self.outcome = "declined"
             self._worker.run(scan.drop, lambda _: self._go_on(""), self._failed)
 
     def _busy(self) -> None:
@@ -275,6 +288,7 @@ class ScanStep(Step):
         self.attempt.say(self.t.say("One moment …"))
 
     def _handed_over(self, _: Any) -> None:
+        self.outcome = "accepted"
         self._go_on(self.t.say("The film of your room is locked."))
 
     def _go_on(self, sentence: str) -> None:
