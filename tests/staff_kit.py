@@ -86,7 +86,9 @@ class Member:
         }
         return access_record.sign(Access(**{**said, **changed}), self.key)
 
-    def says(self, world: World, attempt: str, flag: str, verdict: str | None, **changed: Any) -> bytes:
+    def says(
+        self, world: World, attempt: str, flag: str, verdict: str | None, **changed: Any
+    ) -> bytes:
         """A signed statement."""
         said = {
             "attempt": attempt,

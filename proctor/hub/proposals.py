@@ -128,7 +128,7 @@ def propose(
             envelope=envelope,
         )
     )
-    said = {"proposal": proposal, "person": who.name, "paper": envelope.decode("utf-8")}
+    said = {"proposal": proposal, "person": who.name, "paper": digest}
     log.append(tx, f"{kind}.proposed", said, attempt=attempt, at=now)
     return proposal
 
@@ -166,7 +166,7 @@ def approve(
     )
     if row.kind == HOLD:
         _hold(tx, proposal, asked, now)
-    said = {"proposal": proposal, "person": who.name, "paper": envelope.decode("utf-8")}
+    said = {"proposal": proposal, "person": who.name, "paper": digest}
     log.append(tx, f"{row.kind}.approved", said, attempt=row.attempt, at=now)
     return tx.execute(select(proposals).where(proposals.c.id == proposal)).one()
 

@@ -203,7 +203,8 @@ def let_go(
     }
     if not tx.insert_once(looks, values):
         raise Problem(409, "record.used", "This record opened the clip before; sign a new one.")
-    said = {"person": who.name, "reason": record.reason, "record": envelope.decode("utf-8")}
+    # The words go when their time is over; their digest, and that it happened, stay.
+    said = {"person": who.name, "key": record.key, "record": record.id}
     position = log.append(tx, "header.released", said, attempt=attempt, flag=flag, at=now)
     return Released(clip.sha256, position)
 
@@ -285,7 +286,7 @@ def decide(
     if not said.withdraws:
         release(tx, who, attempt, said.flag)
     kind = "decision.withdrawn" if said.withdraws else "decision"
-    body = {"person": who.name, "statement": envelope.decode("utf-8")}
+    body = {"person": who.name, "key": said.key, "statement": said.id}
     log.append(tx, kind, body, attempt=attempt, flag=said.flag, at=now)
     return stands, said.id
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from proctor.hub import oidc, outcome, staff_cases, staff_login, staff_papers, staff_review
+from proctor.hub import (
+    forgetting,
+    oidc,
+    outcome,
+    retention,
+    staff_cases,
+    staff_login,
+    staff_papers,
+    staff_review,
+)
 from proctor.hub.app import Hub
 from proctor.hub.guard import Guard, Limits
 from proctor.hub.secret import Box
@@ -27,3 +36,6 @@ def mount(app: FastAPI, hub: Hub) -> None:
         app.state.oidc = oidc.Provider(settings, key)
     for part in (staff_login, staff_cases, staff_review, staff_papers, outcome):
         app.include_router(part.router)
+    hub.background.append(forgetting.working(hub))
+    if forgetting.comments not in retention.WITH_JOURNAL:
+        retention.WITH_JOURNAL.append(forgetting.comments)

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from policies import sign as dsse
 from proctor.errors import CheckFailed, InputError, MissingError, ProctorError
 from proctor.evidence import checkpoint, keys, tree
 from proctor.evidence.checkpoint import Checkpoint, NoteError
@@ -277,19 +278,20 @@ class StaffClient:
     def audit(self, attempt: str) -> list[dict[str, Any]]:
         """The log's records about an attempt, each proven to stand under a checkpoint that was checked.
 
-        Raises :class:`CheckFailed` where one is not.
+        Where a record names something that was signed and is still kept, that is beside it (``signed``, an
+        envelope) after its digest was found right. Raises :class:`CheckFailed` where anything does not hold.
         """
         found: list[dict[str, Any]] = []
         after: int | None = -1
         while after is not None:
-            said = self._get(f"attempts/{attempt}/audit", after=after)
+            said = self._object(f"attempts/{attempt}/audit", after=after)
             head = self._accept(str(said["checkpoint"]).encode("utf-8"))
             for one in said["records"]:
                 body, position = str(one["record"]).encode("utf-8"), int(one["position"])
                 leaf, proof = tree.leaf_hash(body), _hashes(one["proof"])
                 if not tree.verify_inclusion(leaf, position, head.size, proof, head.root):
                     raise CheckFailed(f"Record {position} does not stand in the hub's signed log.")
-                found.append(json.loads(body))
+                found.append(_with_signed(json.loads(body), said["signed"]))
             after = said["next"]
         return found
 
@@ -453,6 +455,20 @@ def check_blind(rows: list[dict[str, Any]], note: str, attempt: str) -> dict[str
     except (NoteError, KeyError, IndexError, TypeError, ValueError) as error:
         raise CheckFailed(f"The journal does not fit its checkpoint: {error}.") from error
     return sealed
+
+
+def _with_signed(record: dict[str, Any], signed: Mapping[str, str]) -> dict[str, Any]:
+    names = [record["data"].get(name) for name in ("record", "statement", "paper")]
+    digest = next((name for name in names if name), None)
+    if digest is None or digest not in signed:
+        return record
+    envelope = str(signed[digest])
+    payload = dsse.inspect(envelope.encode("utf-8"))[0]
+    if hashlib.sha256(payload).hexdigest() != digest:
+        raise CheckFailed(
+            f"What the hub shows as record {record['number']} is not what was signed."
+        )
+    return {**record, "signed": envelope}
 
 
 def _refused(status: int, data: bytes) -> RefusedError:

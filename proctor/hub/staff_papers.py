@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import Response
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from proctor.hub import accounts, erasing, log, proposals
 from proctor.hub import flags as found_flags
@@ -20,7 +20,8 @@ from proctor.hub.problems import Problem
 from proctor.hub.proposals import ERASURE, EXPORT, HOLD
 from proctor.hub.staff_auth import Acting, acting
 from proctor.hub.staff_cases import TAKES_ENVELOPE, Attempt, OneHub, Raw
-from proctor.hub.staff_tables import flags
+from proctor.hub.staff_tables import decisions, flags, looks
+from proctor.hub.staff_tables import proposals as papers
 from proctor.hub.store import Transaction
 from proctor.hub.tables import attempts, clips
 
@@ -155,8 +156,29 @@ def audit(
             for one in found
             if one.position < size
         ]
+        signed = _signed(connection, attempt)
     more = records[-1]["position"] if len(records) == MOST_RECORDS else None
-    return {"checkpoint": note.decode("utf-8"), "records": records, "next": more}
+    return {
+        "checkpoint": note.decode("utf-8"),
+        "records": records,
+        "signed": signed,
+        "next": more,
+    }
+
+
+def _signed(connection: Connection, attempt: str) -> dict[str, str]:
+    """What was signed about an attempt and is still kept, by the digest that stands in the log."""
+    found: dict[str, str] = {}
+    for table, name in (
+        (looks, looks.c.id),
+        (decisions, decisions.c.id),
+        (papers, papers.c.payload_sha256),
+    ):
+        rows = connection.execute(
+            select(name, table.c.envelope).where(table.c.attempt == attempt)
+        ).all()
+        found |= {digest: bytes(envelope).decode("utf-8") for digest, envelope in rows}
+    return found
 
 
 @router.get("/log/checkpoint", response_class=Response)

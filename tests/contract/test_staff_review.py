@@ -138,7 +138,7 @@ def test_no_header_leaves_without_a_signed_record_that_stands_in_the_log(world: 
     assert whole == world.sealed[attempt, "f1"]
     assert kit.pyrage.decrypt(whole, [world.identity])
     released = [one for one in auditor.client.audit(attempt) if one["kind"] == "header.released"]
-    assert [json.loads(one["data"]["record"]) for one in released] == [json.loads(record)]
+    assert [json.loads(one["signed"]) for one in released] == [json.loads(record)]
     with refused(409, "record.used"):
         ada.client.header(attempt, "f1", record)
     with refused(409, "taken"):
@@ -352,3 +352,26 @@ def test_a_log_that_was_forked_or_cut_is_noticed_at_the_next_call(
         log.append(tx, "enrolled", {"another": 1})
     with pytest.raises(CheckFailed, match="does not extend"):
         auditor.client.watch()
+
+
+def test_rule_T1_words_go_when_their_time_is_over_and_a_hold_keeps_them(world: Any) -> None:  # noqa: N802
+    from proctor.hub import forgetting
+
+    admin, ada = world.member("Dee Stone", "admin"), world.member("Ada Quill", "reviewer")
+    world.exam("algebra")
+    first, second = world.attempt("algebra"), world.attempt("algebra")
+    for attempt in (first, second):
+        world.flag(attempt, "f1")
+        world.record(attempt, "flag.comment", {"flag": "f1", "words": "It was the cat."})
+        world.ended(attempt)
+        ada.judge(world, attempt, "f1", "nothing_to_see")
+    assert forgetting.tick(world.hub) == 0
+    paper = ada.hold(world, second, (), days=400)
+    admin.client.approve(ada.client.propose("hold", second, paper), admin.agrees(paper))
+    world.turn(days=366)
+    assert forgetting.tick(world.hub) == 1
+    assert ada.client.decisions(first) == []
+    assert ada.client.decisions(second)[0]["verdict"] == "nothing_to_see"
+    told = admin.client.audit(first)
+    assert [one["kind"] for one in told if one["kind"] == "decision"] == ["decision"]
+    assert not any("signed" in one for one in told)
