@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from proctor.errors import MissingError
 from proctor.evaluate.values import Floats
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow
     import pyarrow.parquet
 
+Codes = npt.NDArray[np.int64]
 # Rows of one kind that are held in memory before they are written.
 ROWS = 16_384
 PIECE = 1 << 20
@@ -148,48 +150,47 @@ class Observations:
     def __init__(self, reader: Reader, kind: str) -> None:
         self._reader, self._kind = reader, kind
         self.times, self.scores = reader.numbers(kind, "t", "score")
-        self._rest: dict[str, Any] | None = None
+        self._boxes: Floats | None = None
+        self._sources: tuple[Codes, Sequence[str]]
+        self._reasons: tuple[Codes, Sequence[str]]
 
     def __call__(self, i: int) -> Observation:
-        rest = self._columns()
+        if self._boxes is None:
+            self._boxes = self._read()
         score = float(self.scores[i])
-        x = float(rest["x"][i])
-        box = None
-        if x == x:
-            box = Box(x, float(rest["y"][i]), float(rest["width"][i]), float(rest["height"][i]))
+        x, y, width, height, quality = self._boxes[i].tolist()
+        sources, source = self._sources
+        reasons, reason = self._reasons
         return Observation(
             float(self.times[i]),
             self._kind,
             None if score != score else score,
-            rest["source"][i],
-            box,
-            float(rest["quality"][i]),
-            rest["reason"][i],
+            source[sources[i]],
+            Box(x, y, width, height) if x == x else None,
+            quality,
+            reason[reasons[i]],
         )
 
-    def reason(self, i: int) -> str:
-        """The reason of one observation."""
-        told: str = self._columns()["reason"][i]
-        return told
+    def reasons(self) -> tuple[Codes, Sequence[str]]:
+        """For every observation the place of its reason among the texts, which come with them."""
+        if self._boxes is None:
+            self._boxes = self._read()
+        return self._reasons
 
-    def _columns(self) -> dict[str, Any]:
-        if self._rest is None:
-            table = self._reader.table(self._kind)
-            names = ("x", "y", "width", "height", "quality")
-            self._rest = {name: table.column(name).to_numpy() for name in names}
-            for name in ("reason", "source"):
-                self._rest[name] = _words(table.column(name))
-        return self._rest
+    def _read(self) -> Floats:
+        table = self._reader.table(self._kind)
+        self._sources, self._reasons = (_coded(table.column(name)) for name in ("source", "reason"))
+        names = ("x", "y", "width", "height", "quality")
+        return np.column_stack([table.column(name).to_numpy() for name in names])
 
 
-def _words(column: Any) -> Sequence[str]:
-    """A dictionary column as objects that are shared between rows."""
-    whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    if hasattr(whole, "chunk"):
-        whole = whole.unify_dictionaries().chunk(0)
-    words = np.array(whole.dictionary.to_pylist(), dtype=object)
-    found: Sequence[str] = words[whole.indices.to_numpy()]
-    return found
+def _coded(column: Any) -> tuple[Codes, Sequence[str]]:
+    """A column of words as places in a list of them."""
+    whole = column.unify_dictionaries().combine_chunks()
+    # One array, or an array of arrays that now have one dictionary: depends on pyarrow's version.
+    chunks = [whole] if hasattr(whole, "indices") else whole.chunks
+    codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
+    return codes, chunks[0].dictionary.to_pylist()
 
 
 @dataclass(frozen=True, slots=True)

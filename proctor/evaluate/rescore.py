@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+
+import numpy as np
 
 from policies.schema import RuleSettings
 from proctor.errors import InputError
@@ -188,13 +190,23 @@ def _found(session: str, flag: Flag, raised: float) -> Found:
 
 
 def _spans(told: Observations, stale_after_s: float, end: float) -> tuple[Span, ...]:
-    spans: list[Span] = []
-    for gap in unmeasured(told.times, told.scores, stale_after_s, end):
-        reason = SILENT
-        if gap.after >= 0 and told.scores[gap.after] != told.scores[gap.after]:
-            reason = told.reason(gap.after) or NO_ANSWER
-        if spans and spans[-1].end == gap.start and spans[-1].reason == reason:
-            spans[-1] = replace(spans[-1], end=gap.end)
-        else:
-            spans.append(Span(gap.start, gap.end, reason))
-    return tuple(spans)
+    starts, ends, after = unmeasured(told.times, told.scores, stale_after_s, end)
+    if len(starts) == 0:
+        return ()
+    # What was said of an unknown score is the reason; 0 is for silence.
+    reasons = np.zeros(len(starts), dtype=np.int64)
+    words: Sequence[str] = ()
+    unknown = after >= 0
+    unknown[unknown] = np.isnan(told.scores[after[unknown]])
+    if unknown.any():
+        codes, words = told.reasons()
+        reasons[unknown] = codes[after[unknown]] + 1
+    apart = (starts[1:] != ends[:-1]) | (reasons[1:] != reasons[:-1])
+    first = np.flatnonzero(np.concatenate([[True], apart]))
+    last = np.concatenate([first[1:] - 1, [len(starts) - 1]])
+    return tuple(
+        Span(start, stop, (words[code - 1] or NO_ANSWER) if code else SILENT)
+        for start, stop, code in zip(
+            starts[first].tolist(), ends[last].tolist(), reasons[first].tolist(), strict=True
+        )
+    )

@@ -7,8 +7,7 @@ rest to the very :class:`~proctor.pipeline.rules.Rule` of an exam. The flags are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -49,22 +48,14 @@ def flags_of(
     return events + rule.finish(end)
 
 
-@dataclass(frozen=True, slots=True)
-class Unmeasured:
-    """Seconds in which a kind was not measured. ``after`` is the observation that they follow, -1 for none."""
-
-    start: float
-    end: float
-    after: int
-
-
 def unmeasured(
     times: Floats, scores: Floats, stale_after_s: float, end: float
-) -> Sequence[Unmeasured]:
+) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     """The stretches that a rule counts as not measured, from second 0 to ``end``.
 
-    As in :class:`~proctor.pipeline.rules.Rule`: a known score stands for ``stale_after_s``, an unknown one for no
-    time at all, and time never runs backwards.
+    Returns their starts, their ends and the observations that they follow (-1: none), each of shape
+    [m]. As in :class:`~proctor.pipeline.rules.Rule`: a known score stands for ``stale_after_s``, an
+    unknown one for no time at all, and time never runs backwards.
     """
     now = np.maximum.accumulate(np.concatenate([[0.0], times]))
     after = np.concatenate([now[1:], [max(end, float(now[-1]))]])
@@ -72,4 +63,4 @@ def unmeasured(
     known = np.concatenate([[False], ~np.isnan(scores)])
     held = np.where(known, np.minimum(passed, stale_after_s), 0.0)
     gaps = np.flatnonzero(passed > held)
-    return [Unmeasured(float(now[i] + held[i]), float(after[i]), int(i) - 1) for i in gaps.tolist()]
+    return now[gaps] + held[gaps], after[gaps], gaps - 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -80,9 +79,11 @@ def test_unmeasured_time_is_what_the_rule_counts(told, rule_settings):
     for o in told:
         rule.feed(o)
     rule.finish(end)
-    gaps = unmeasured(*arrays(told), rule_settings.stale_after_s, end)
-    assert sum(g.end - g.start for g in gaps) == pytest.approx(sum(rule.unknown_s.values()))
-    assert all(a.end <= b.start for a, b in pairwise(gaps))
+    starts, ends, after = unmeasured(*arrays(told), rule_settings.stale_after_s, end)
+    assert sum(ends - starts) == pytest.approx(sum(rule.unknown_s.values()))
+    assert (starts < ends).all()
+    assert (ends[:-1] <= starts[1:]).all()
+    assert ((after >= -1) & (after < len(told))).all()
 
 
 def test_quiet_hours_are_not_walked_through():
