@@ -23,11 +23,15 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_PATH = 1_000
 MAX_QUERY = 4_000
 MAX_FIELDS = 60
+# All header fields together; ours take 1 kB.
+MAX_HEADERS = 16_000
 # Plain JSON that the hub is sent is a few lines; signed and sealed things have types of their own.
 MAX_JSON = 100_000
 # Bodies that one worker holds at once; beyond, a request has to come again.
 MAX_HELD = 256_000_000
 RETRY_S = 2
+# So much of a refused body is read and thrown away, for so long (s).
+DRAIN, DRAIN_S = 8_000_000, 3.0
 
 
 class Limits:
@@ -59,6 +63,8 @@ class Limits:
             if body is not None:
                 await self._app(scope, _again(body, receive), send)
         except Problem as problem:
+            if problem.status != 408:
+                await _drain(receive)
             await _refuse(scope, send, problem)
         finally:
             self._held -= reserved
@@ -68,8 +74,8 @@ class Limits:
         if len(scope["raw_path"]) > MAX_PATH or len(scope["query_string"]) > MAX_QUERY:
             raise Problem(414, "address.long", "The address is too long.")
         fields = scope["headers"]
-        if len(fields) > MAX_FIELDS:
-            raise Problem(431, "headers.many", f"A request has at most {MAX_FIELDS} header fields.")
+        if len(fields) > MAX_FIELDS or sum(len(n) + len(v) for n, v in fields) > MAX_HEADERS:
+            raise Problem(431, "headers.many", "A request's headers are few and short.")
         said = dict(fields)
         if said.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise Problem(415, "encoding", "Bodies are taken as they are, not compressed.")
@@ -120,6 +126,19 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return once
+
+
+async def _drain(receive: Receive) -> None:
+    """Let a little more of a refused body come: who is cut off while sending never reads the answer."""
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            while more and size < DRAIN:
+                message = await receive()
+                size += len(message.get("body", b""))
+                more = bool(message.get("more_body", False))
+    except TimeoutError:
+        return
 
 
 async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:

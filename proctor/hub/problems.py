@@ -21,6 +21,12 @@ RETRY_S = 5
 FULL = "The hub's disk is full; ask again later."
 _FULL = ("disk is full", "DiskFull", "No space left")
 
+# What the framework says in two words.
+_PLAIN = {
+    404: "There is nothing at this address.",
+    405: "Nothing at this address is asked in this way.",
+}
+
 _log = logging.getLogger("proctor.hub")
 
 
@@ -103,7 +109,7 @@ def install(app: FastAPI) -> None:
         said = Problem(
             error.status_code,
             f"http.{error.status_code}",
-            str(error.detail)[:200],
+            _PLAIN.get(error.status_code, f"{str(error.detail)[:200].rstrip('.')}."),
             headers=error.headers,
         )
         return _answer(request, said)

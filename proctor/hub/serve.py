@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from proctor.errors import MissingError
+from proctor.hub.limits import MAX_HEADERS
 from proctor.hub.observe import MULTIPROCESS
 from proctor.hub.protocol import PatientProtocol
 from proctor.hub.settings import HubSettings, hand_to_workers
@@ -20,8 +21,6 @@ from proctor.hub.settings import HubSettings, hand_to_workers
 # Idle connections are closed after this (s); requests at hand get so long to end when a hub stops.
 IDLE_S = 65
 STOP_S = 20
-# A request's line and headers together; ours take 1 kB.
-MAX_HEADERS = 16_000
 
 
 def config(said: HubSettings, app: FastAPI | str) -> uvicorn.Config:
