@@ -19,6 +19,7 @@ from models import registry
 ROOT = Path(__file__).resolve().parents[1]
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 _TEXT_NAMES = re.compile(r"(?i)^(licen[cs]e|copying|notice|authors|third.?party)")
+_TEXT_ENDS = frozenset({"", ".txt", ".md", ".rst", ".apache", ".bsd", ".mit"})
 # Words of licences that may be combined with the AGPL-3.0-or-later (its text, section 13, and the list of the
 # Free Software Foundation). What none of them fits is a question for a person, so the run ends.
 _FITTING = re.compile(

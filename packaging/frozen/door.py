@@ -41,3 +41,13 @@ def lend_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+def as_path(word: str) -> str:
+    """Some desktops name a file that is opened by its address (``file:///…``)."""
+    if not word.startswith("file:"):
+        return word
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    return url2pathname(urlsplit(word).path)

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     from proctor.cli.main import main
 
     # An invitation that is opened comes as one word; nothing at all opens the start page.
-    words = sys.argv[1:]
+    words = [door.as_path(word) for word in sys.argv[1:]]
     if not words or words[0] not in ("exam", "institution"):
         words = ["exam", *words]
     sys.exit(main(words))

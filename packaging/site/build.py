@@ -62,7 +62,10 @@ def config(source: Path) -> str:
         text = text.replace(f": {word}\n", f":{lines}\n")
     text = re.sub(r"^docs_dir:.*$", f"docs_dir: {quoted(str(source))}", text, flags=re.MULTILINE)
     return re.sub(
-        r"^site_dir:.*$", f"site_dir: {quoted(str(source.parent / 'html'))}", text, flags=re.MULTILINE
+        r"^site_dir:.*$",
+        f"site_dir: {quoted(str(source.parent / 'html'))}",
+        text,
+        flags=re.MULTILINE,
     )
 
 

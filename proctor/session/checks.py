@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from models import registry
 from proctor.evidence.disk import CASE_BYTES, RESERVE_BYTES
+from proctor.pipeline.plugins import discover
 from proctor.session import inventory
 from proctor.session.mends import mend
 
@@ -145,20 +146,28 @@ def microphones(query: Callable[[], Iterable[Mapping[str, Any]]] | None = None) 
 
 
 def networks() -> list[Check]:
-    """Whether each network that a built-in detector needs is here and has the right hash."""
-    return [_network(model) for model in registry.manifest().values() if model.detectors]
+    """Whether each network that a built-in detector uses is here and has the right hash.
+
+    One that detectors can do without (they then say what is not measured) is not needed.
+    """
+    needed = {name for plugin in discover().values() for name in plugin.models}
+    return [
+        _network(model, model.name in needed)
+        for model in registry.manifest().values()
+        if model.detectors
+    ]
 
 
-def _network(model: registry.Model) -> Check:
+def _network(model: registry.Model, needed: bool) -> Check:
     name = f"network {model.name}"
     how = f"Run `proctor models install {model.name}`."
     try:
         path = registry.find(model.name)
     except registry.ModelError as error:
-        return Check(name, "missing", str(error), how)
+        return Check(name, "missing", str(error), how, needed)
     if path is None:
-        return Check(name, "missing", f"until then not measured: {model.measures}", how)
-    return Check(name, "ok", "its hash is right")
+        return Check(name, "missing", f"until then not measured: {model.measures}", how, needed)
+    return Check(name, "ok", "its hash is right", needed=needed)
 
 
 def _existing(folder: Path) -> Path:
