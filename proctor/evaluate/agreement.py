@@ -45,12 +45,7 @@ def alpha(said: Said, person_of: Mapping[str, str], level: float = LEVEL) -> Ans
     found = resampling.statistic(len(names), of_persons, "persons", None, level, draws=500)
     if isinstance(found, Unsaid):
         # The number itself is a fact about these labels; only its interval needs persons.
-        value = _alpha(counts)
-        return Unsaid(
-            f"{found.why}; of these {len(things)} things alone alpha is {value:.2f}",
-            len(things),
-            "things answered twice",
-        )
+        return Unsaid(found.why, len(things), "things answered twice", _alpha(counts))
     return found
 
 

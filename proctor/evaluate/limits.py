@@ -149,7 +149,12 @@ def _truth(run: Run, agreement: Agreement) -> list[str]:
             f"Annotators disagree (alpha {annotators.value:.2f}, below {LEAST_ALPHA}): every number that "
             "rests on labels depends on whose labels one takes."
         )
-    elif isinstance(annotators, Unsaid) and "no two people" not in annotators.why:
+    elif isinstance(annotators, Unsaid) and (annotators.here or 1.0) < LEAST_ALPHA:
+        said.append(
+            f"Annotators disagree (alpha {annotators.here:.2f} here, below {LEAST_ALPHA}): every number "
+            "that rests on labels depends on whose labels one takes."
+        )
+    elif isinstance(annotators, Unsaid) and annotators.n:
         said.append(f"How far annotators agree cannot be said, because {annotators.why}.")
     doubtful = sum(not event.certain for session in run.sessions for event in session.truth)
     if doubtful:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
 
 from proctor.evaluate import base_rates, plots
 from proctor.evaluate.compare import Comparison, Discord
@@ -25,7 +26,8 @@ from proctor.evaluate.truths import EDGE_S
 MOST_FLAGS = 300
 # Groups in the table of the page besides the single attributes; all are in fairness.csv.
 MOST_INTERSECTIONS = 40
-DASH = "–"
+# Keeps a number and its sign on one line.
+NARROW = "\u202f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def page(results: Results, extras: Extras) -> str:
     false = [flag for flag in results.flags if flag.judged == "false"]
     return _template().render(
         r=results,
+        why=Reasons(),
         run=results.run,
         extras=extras,
         drawn=drawn,
@@ -89,53 +92,75 @@ def _anchors() -> list[tuple[base_rates.Anchor, Answer | None]]:
     ]
 
 
-def percent(answer: Answer, digits: int = 1) -> str:
-    """A share with n, interval and level."""
-    if isinstance(answer, Unsaid):
-        return _unsaid(answer)
-    counted = (
-        f"{answer.count:g} of {answer.n:g}" if answer.count is not None else f"n = {answer.n:g}"
-    )
-    if answer.method.startswith("bootstrap"):
-        counted = f"n = {answer.n:g} {answer.of}"
-    return (
-        f"{_pc(answer.value, digits)} ({_pc(answer.low, digits)} to {_pc(answer.high, digits)}; "
-        f"{answer.level:.0%}; {counted})"
-    )
+class Reasons:
+    """Why numbers lack, once below each table instead of again in each cell."""
+
+    def __init__(self) -> None:
+        self.listed: list[str] = []
+
+    def fresh(self) -> str:
+        """A new table begins."""
+        self.listed = []
+        return ""
+
+    def percent(self, answer: Answer, digits: int = 1) -> Markup:
+        """A cell with a share: the number, and below it interval, level and n."""
+        if isinstance(answer, Unsaid):
+            return self._lacks(answer, lambda x: _pc(x, digits))
+        return _cell(_pc(answer.value, digits), told(answer, share=True, digits=digits))
+
+    def number(self, answer: Answer, unit: str = "") -> Markup:
+        """A cell with a number of any other kind."""
+        if isinstance(answer, Unsaid):
+            return self._lacks(answer, lambda x: _short(x) + unit)
+        return _cell(_short(answer.value) + unit, told(answer))
+
+    def _lacks(self, answer: Unsaid, shown: Callable[[float], str]) -> Markup:
+        if answer.why not in self.listed:
+            self.listed.append(answer.why)
+        number = self.listed.index(answer.why) + 1
+        here = "" if answer.here is None else f"{shown(answer.here)} here only "
+        return Markup('<span class="none">{}–<sup>{}</sup></span>').format(here, number)
 
 
-def number(answer: Answer, unit: str = "", digits: int = 3) -> str:
-    """A number with n, interval and level."""
-    if isinstance(answer, Unsaid):
-        return _unsaid(answer)
-    sized = f"{answer.n:.1f}" if "hour" in answer.of else f"{answer.n:g}"
-    counted = (
-        f"{answer.count:g} in " if answer.count is not None and "hour" in answer.of else "n = "
-    )
-    return (
-        f"{_short(answer.value, digits)}{unit} ({_short(answer.low, digits)} to "
-        f"{_short(answer.high, digits)}; {answer.level:.0%}; {counted}{sized} {answer.of})"
-    )
+def _cell(value: str, rest: str) -> Markup:
+    return Markup("<b>{}</b><small>{}</small>").format(value, rest)
 
 
-def _unsaid(answer: Unsaid) -> str:
-    return f"cannot be said: {answer.why}"
+def told(answer: Estimate, *, share: bool = False, digits: int = 1) -> str:
+    """Interval, level and what an estimate rests on."""
+    if share:
+        low, high = f"{100 * answer.low:.{digits}f}", _pc(answer.high, digits)
+    else:
+        low, high = _short(answer.low), _short(answer.high)
+    n = f"{answer.n:.3g}" if "hour" in answer.of else f"{answer.n:g}"
+    if answer.count is None or answer.method.startswith("bootstrap"):
+        counted = f"n = {n} {answer.of}"
+    elif "hour" in answer.of:
+        counted = f"{answer.count:g} in {n} h"
+    else:
+        counted = f"{answer.count:g} of {n}"
+    return f"{low} to {high}, {_level(answer)}, {counted}"
 
 
-def _pc(value: float, digits: int) -> str:
-    return f"{100 * value:.{digits}f} %"
+def _level(answer: Estimate) -> str:
+    return f"{100 * answer.level:.0f}{NARROW}%"
 
 
-def _short(value: float, digits: int) -> str:
+def _pc(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f}{NARROW}%"
+
+
+def _short(value: float) -> str:
     if not math.isfinite(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.{digits}g}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def discord(one: Discord | Unsaid) -> str:
     """A McNemar table in a line."""
     if isinstance(one, Unsaid):
-        return _unsaid(one)
+        return f"cannot be said: {one.why}"
     return (
         f"{one.this} now, {one.other} before, of {one.n}; only now {one.only_this}, only before "
         f"{one.only_other} (p = {one.p:.3g}, Holm {one.p_holm:.3g})"
@@ -158,8 +183,9 @@ def _template() -> Template:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "percent": percent,
-        "number": number,
+        "pc": _pc,
+        "short": _short,
+        "told": told,
         "discord": discord,
         "clock": clock,
         "head": head,

@@ -150,7 +150,7 @@ def per_person(results: Results) -> str | None:
         for p in results.people
         if p.side == "honest" and p.kinds[ALL].covered and p.kinds[ALL].measured_h > 0
     ]
-    if not honest:
+    if not any(one.false for one in honest):
         return None
     rates = sorted((one.false / one.measured_h for one in honest), reverse=True)
     from matplotlib.ticker import MaxNLocator

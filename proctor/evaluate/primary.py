@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proctor.evaluate import resampling
 from proctor.evaluate.statistics import LEVEL, Answer, Estimate, Unsaid, rate, share
@@ -112,13 +112,15 @@ def _first(asked: Sequence[Person], kind: str, level: float) -> Answer:
 
 
 def not_measured(missing: Sequence[float], recorded: Sequence[float], level: float) -> Answer:
-    """Share of recorded time without a measurement; exactly none or all of it needs no interval."""
+    """Share of recorded time without a measurement."""
     whole, lost = sum(recorded), sum(missing)
     if whole <= 0:
         return Unsaid("nothing was recorded", 0, "persons")
     found = resampling.ratio(missing, recorded, "persons", level)
     if isinstance(found, Unsaid):
-        return Unsaid(f"{found.why}; in these recordings {lost / whole:.1%}", found.n, found.of)
+        if lost == 0:
+            return Unsaid("it happened to nobody here", found.n, found.of, 0.0)
+        return replace(found, here=lost / whole)
     return Estimate(
         found.value, found.low, min(1.0, found.high), lost, found.n, found.of, found.method, level
     )

@@ -234,8 +234,7 @@ def _workload(run: Run, study: Study, level: float) -> Workload:
 def _minutes(minutes: Sequence[float], hours: Sequence[float], level: float) -> Answer:
     found = resampling.ratio(minutes, hours, "persons", level)
     if isinstance(found, Unsaid) and sum(hours) > 0:
-        value = sum(minutes) / sum(hours)
-        return Unsaid(f"{found.why}; in these recordings {value:.2f}", found.n, found.of)
+        return replace(found, here=sum(minutes) / sum(hours))
     return found
 
 

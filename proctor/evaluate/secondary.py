@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -112,13 +112,12 @@ def _sum(counts: Sequence[EventCounts]) -> EventCounts:
 
 
 def _share(above: Sequence[float], below: Sequence[float], nothing: str, level: float) -> Answer:
-    """A share counted more than once a person; without an interval the counts stand in the reason."""
+    """A share counted more than once a person."""
     if not sum(below):
         return Unsaid(nothing, 0, "events")
     found = resampling.ratio(above, below, "persons", level)
     if isinstance(found, Unsaid):
-        value = sum(above) / sum(below)
-        return Unsaid(f"{found.why}; in these recordings {value:.2f}", found.n, found.of)
+        return replace(found, here=sum(above) / sum(below))
     return resampling.within_one(found)
 
 
@@ -142,8 +141,7 @@ def _precision(people: Sequence[Sequence[Judged]], least: float, level: float) -
 
     found = resampling.statistic(len(lists), of_persons, "persons", None, level, draws=DRAWS)
     if isinstance(found, Unsaid):
-        value = of_persons(np.arange(len(lists)))
-        return Unsaid(f"{found.why}; in these recordings {value:.2f}", found.n, found.of)
+        return replace(found, here=of_persons(np.arange(len(lists))))
     return found
 
 
@@ -155,10 +153,8 @@ def mean_precision(made: Sequence[Secondary], least: float) -> float:
 
 
 def _plain(answer: Answer) -> float:
-    if not isinstance(answer, Unsaid):
-        return answer.value
-    _, told, text = answer.why.rpartition("in these recordings ")
-    return float(text) if told else math.nan
+    value = answer.here if isinstance(answer, Unsaid) else answer.value
+    return math.nan if value is None else value
 
 
 def _segments(

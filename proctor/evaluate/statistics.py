@@ -37,11 +37,15 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Unsaid:
-    """What stands where a number would mislead: "cannot be said, because ``why``"."""
+    """What stands where a number would mislead: "cannot be said, because ``why``".
+
+    ``here`` is the number of these recordings alone where it is only the interval that lacks.
+    """
 
     why: str
     n: float = 0
     of: str = ""
+    here: float | None = None
 
 
 Answer = Estimate | Unsaid

@@ -307,7 +307,7 @@ def test_agreement_that_cannot_be_told() -> None:
     assert "throughout" in same.why
     few = agreement.alpha({"A": {"1": "x", "2": "y"}, "B": {"1": "x", "2": "x"}}, of)
     assert isinstance(few, Unsaid)
-    assert "alpha is" in few.why
+    assert few.here is not None
     assert all(
         isinstance(one, Unsaid)
         for one in agreement.kappas({"A": {"1": "x"}, "B": {"2": "x"}, "C": {"1": "x"}}).values()
