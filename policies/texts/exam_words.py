@@ -65,6 +65,20 @@ EXAM = (
         "The policy '{policy}' names the detector '{part}', which is not installed (installed: "
         "{names}). `proctor plugin list` shows them."
     ),
+    mark("Cannot write {what}: {mend}."),
+    mark("the disk is full; free some space, or choose another place"),
+    mark("it is not writable for you; choose another place"),
+    mark("{error}; check the disk, or choose another place"),
+    mark("the journal {path}"),
+    mark("the clip {path}"),
+    mark("the case {path}"),
+    mark("the export {path}"),
+    mark("the page {path}"),
+    mark("the key {path}"),
+    mark("the checkpoint in {path}"),
+    mark("the receipts in {path}"),
+    mark("the invitation's folder {path}"),
+    mark("what this computer remembers of policies ({path})"),
 )
 
 # How sending goes (proctor/evidence/sender, proctor/hub/client).
@@ -153,4 +167,31 @@ JOINING = (
     mark("a code"),
     mark("no hub"),
     mark("no code"),
+    mark(
+        "The policy {where} is signed, but no institution is known here whose signature could be "
+        "checked; give its root file with --root FILE, or `proctor policy root install FILE`."
+    ),
+    mark("The policy {where} is not signed by an institution that is known here ({error})."),
+    mark(
+        "The policy {where} speaks for '{institution}' but is signed by {names}, which may sign "
+        "only for itself."
+    ),
+    mark(
+        "The policy {where} cannot be checked: this computer's clock says {now}, but it was "
+        "{before} here before; set the clock."
+    ),
+    mark("The policy {where} holds only from {moment} on."),
+    mark("The policy {where} expired on {moment}; ask {institution} for the present one."),
+    mark(
+        "The policy {where} is version {version}, but version {before} of '{policy}' was followed"
+        " here before; ask {institution} for the present one."
+    ),
+    mark(
+        "The policy {where} is version {version} of '{policy}' like one that was followed here "
+        "before, but says something else; whoever signs it must raise the version."
+    ),
+    mark(
+        "The policy {where} is not signed and its stakes are '{stakes}': only practice runs "
+        "unsigned; `proctor policy sign` makes the envelope to give instead."
+    ),
 )

@@ -25,7 +25,7 @@ from policies.texts.words import DETECTORS
 SENTENCES = (*DEVICES, *MACHINE, *CALIBRATION, *NOTED, *REASONS, *EXAM, *DELIVERY, *JOINING)
 # Places that hold a sentence, or a piece of one, that is told in its turn.
 NESTED = frozenset(
-    ("why", "reason", "refused", "mend", "place", "looks", "head", "eyes", "has", "lacks")
+    ("why", "reason", "refused", "mend", "place", "looks", "head", "eyes", "has", "lacks", "what")
 )
 # A place that holds the name of a detector.
 PART = "part"

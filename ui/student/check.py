@@ -40,6 +40,8 @@ FACE: Mapping[str, str] = {
     "face.absent": mark("No face is seen. Sit in the middle of the picture."),
     "face.several": mark("More than one face is seen."),
 }
+# Kinds for which the face must be seen in detail; their reasons say what it lacks.
+ABOUT_EYES = ("gaze.away", "face.covered", "face.other")
 SEEN_FROM = 0.6
 # Five seconds of blocks of a tenth without a sound that is louder than a quiet room.
 QUIET_BLOCKS = 50
@@ -66,6 +68,8 @@ class CheckStep(Step):
         self._worker = Worker(self)
         self._looking: Looking | None = None
         self._blocks = 0
+        # Why each of ABOUT_EYES could not be told last; empty where it could.
+        self._poor: dict[str, str] = {}
         card = Card()
         self.camera = CameraView(t.say("What your camera sees"))
         self.meter = LevelMeter(t)
@@ -94,6 +98,10 @@ class CheckStep(Step):
             )
         )
         self.column.addStretch(1)
+        screen = QGuiApplication.instance()
+        if isinstance(screen, QGuiApplication):
+            screen.screenAdded.connect(self._screens)
+            screen.screenRemoved.connect(self._screens)
 
     @property
     def next_text(self) -> str:
@@ -180,6 +188,9 @@ class CheckStep(Step):
 
     def _seen(self, observations: Sequence[Observation]) -> None:
         self._judge("light", LIGHT, observations)
+        for one in observations:
+            if one.kind in ABOUT_EYES:
+                self._poor[one.kind] = one.reason if one.score is None else ""
         self._judge("face", FACE, observations)
 
     def _judge(
@@ -199,7 +210,18 @@ class CheckStep(Step):
             text = self.t.say("Could not tell: {reason}", reason=tell(self.t, unknown.reason))
             self._show(name, Finding("info", text))
         else:
-            self._show(name, Finding("good", self.t.say("All is well.")))
+            self._show(name, self._fair(name))
+
+    def _fair(self, name: str) -> Finding:
+        """Nothing is wrong; but a face can be too small, dark or blurred for what the exam looks for."""
+        poor = next((why for why in self._poor.values() if why.startswith("face ")), "")
+        if name != "face" or not poor:
+            return Finding("good", self.t.say("All is well."))
+        text = self.t.say(
+            "A face is seen, but not well enough for everything: {reason}.",
+            reason=tell(self.t, poor),
+        )
+        return Finding("info", text)
 
     # What is looked at without any device.
 
@@ -252,7 +274,8 @@ class CheckStep(Step):
 
         attempt.far.run(lambda: reachable(hub), told, attempt.failed)
 
-    def _screens(self) -> None:
+    def _screens(self, _: object = None) -> None:
+        """How many screens there are, also when one is plugged in meanwhile."""
         count = len(QGuiApplication.screens())
         t = self.t
         text = t.say("One screen.") if count == 1 else t.say("{count} screens.", count=count)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices
 from PySide6.QtWidgets import (
+    QApplication,
     QListWidget,
     QMenu,
     QMessageBox,
@@ -63,7 +64,7 @@ class ExamWindow(QWidget):
     def __init__(self, attempt: Attempt, runner: Runner) -> None:
         super().__init__(None, Qt.WindowType.Window)
         self.attempt, self.runner = attempt, runner
-        self._ending = self._told_hidden = False
+        self._ending = self._told_hidden = self._was_calibrated = False
         self._unknown_since: dict[str, float] = {}
         self._calibration: CalibrationScreen | None = None
         self._answer, self._answer_until = "", 0.0
@@ -145,7 +146,22 @@ class ExamWindow(QWidget):
         runner.failed.connect(self._failed)
         runner.relay.marker.connect(self._marker)
         runner.relay.seen.connect(self._seen)
+        running = QApplication.instance()
+        if isinstance(running, QApplication):
+            running.screenAdded.connect(self._other_screens)
+            running.screenRemoved.connect(self._other_screens)
         self.refresh()
+
+    def _other_screens(self, _: object = None) -> None:
+        """A screen came or went: the exam goes on, and what was learned of the screen may not fit now."""
+        if not self.runner.running:
+            return
+        t = self.attempt.t
+        if self._was_calibrated and self.runner.session is not None:
+            self.calibrate.show()
+            self.say(t.say("Your screens have changed. You can calibrate again."))
+        else:
+            self.say(t.say("Your screens have changed. The exam goes on."))
 
     def begin(self) -> None:
         """Show the window and let the devices open."""
@@ -173,7 +189,7 @@ class ExamWindow(QWidget):
         screen.begin()
 
     def _calibrated(self, sentences: list[str]) -> None:
-        self._calibration = None
+        self._calibration, self._was_calibrated = None, True
         self.say(" ".join(tell(self.attempt.t, sentence) for sentence in sentences))
 
     # What is shown.
