@@ -45,6 +45,12 @@ CHECKS = [
 ]
 
 
+@schemathesis.serializer("application/jsonl", "application/offset+octet-stream")
+def as_it_is(context, value) -> bytes:
+    """A made-up text or bytes as a body."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
