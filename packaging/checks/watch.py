@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-
 # The smallest side of what counts as a window; toolkits make tiny ones of their own.
 _SMALLEST = 200
 _LINE = re.compile(r"^\s+(0x[0-9a-f]+) \"(.*)\": .*?(\d+)x(\d+)\+")
@@ -18,7 +17,7 @@ _LINE = re.compile(r"^\s+(0x[0-9a-f]+) \"(.*)\": .*?(\d+)x(\d+)\+")
 def wait_for_window(
     display: str, title: str, process: subprocess.Popen[str], patience_s: float
 ) -> float:
-    """Seconds of processor until a window with ``title`` in its title is mapped: waiting for others is no fault of ours.
+    """Seconds of processor until a window with ``title`` in its title is mapped; what others take is not counted.
 
     Fails when the program ends first.
     """

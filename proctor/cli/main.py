@@ -16,7 +16,7 @@ from proctor.evidence import dumps
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
 GROUPS = (
     "demo", "exam", "invite", "replay", "room_scan", "case", "my_data", "policy", "institution", "review",
-    "keys", "models", "plugin", "dataset", "evaluate", "doctor", "hub",
+    "keys", "models", "plugin", "dataset", "evaluate", "doctor", "crash", "hub",
 )  # fmt: skip
 
 
@@ -61,18 +61,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         multiprocessing.freeze_support()
     parser = build_parser()
     arguments = parser.parse_args(argv)
+    if argv is None:
+        return _as_program(arguments)
+    return _run(arguments)[0]
+
+
+def _run(arguments: argparse.Namespace) -> tuple[int, BaseException | None]:
+    """The exit code, and what went wrong if a person was told so."""
     try:
         code: int = arguments.run(arguments)
     except ProctorError as error:
         print(f"proctor: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
+        return error.exit_code, error
+    except KeyboardInterrupt as stop:
         print("proctor: stopped by you.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
+        return 130, stop
+    except BrokenPipeError as gone:
         # The reader went away (`proctor … | head`); keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0, gone
+    return code, None
+
+
+def _as_program(arguments: argparse.Namespace) -> int:
+    """As :func:`_run`, in a process of our own: with a log, and a report where this program is mistaken."""
+    if arguments.run is welcome.run:
+        code: int = welcome.run(arguments)
+        return code
+    from proctor.session import crash, logs
+
+    # The group's name only: what follows it may be a file or a link of somebody.
+    logs.begin(arguments.run.__module__.rpartition(".")[2])
+    crash.watch_threads()
+    try:
+        code, error = _run(arguments)
+    except Exception as mistake:
+        code, error = crash.tell(mistake), mistake
+    logs.end(code, error)
     return code
 
 

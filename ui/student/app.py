@@ -10,6 +10,7 @@ from ui import app
 from ui.student.attempt import Attempt
 from ui.student.window import StudentWindow
 from ui.texts import texts
+from ui.widgets.mishap import Watch
 
 
 def main(
@@ -25,9 +26,14 @@ def main(
     running, said = app.start("Open Proctor", lang)
     # The small window of the exam stays when the large one is hidden.
     running.setQuitOnLastWindowClosed(False)
+    watch = Watch(running, said)
     attempt = Attempt(said.lang, devices)
     window = open_window(attempt, invitation)
-    window.spoke.connect(lambda wanted: app.speak(running, wanted))
+
+    def speak(wanted: str) -> None:
+        watch.t = app.speak(running, wanted)
+
+    window.spoke.connect(speak)
     window.gone.connect(running.quit)
     return running.exec()
 
