@@ -15,10 +15,13 @@ from policies.consent import Grant
 from policies.texts import LANGUAGES, texts
 from policies.texts.told import SENTENCES, told
 from proctor.capture.camera import Camera
+from proctor.cli import running
 from proctor.clock import SessionClock
 from proctor.pipeline.plugins import discover
+from proctor.pipeline.rules import FlagEvent
 from proctor.session import checks
-from proctor.types import AudioChunk, Frame, Marker
+from proctor.session.plan import make_plan
+from proctor.types import AudioChunk, Flag, Frame, Marker
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = [lang for lang in LANGUAGES if lang != "en"]
@@ -232,3 +235,21 @@ def test_a_moment_and_a_name_survive() -> None:
     assert "2027-01-30 12:00" in said
     assert "2027-01-31 12:00" in said
     assert said.endswith("exams@uni.example")
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_the_terminal_tells_notes_and_what_does_not_run(
+    lang: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    t, lines = texts(lang), list[str]()
+    why = "The camera picture stood still for 3.5 s."
+    flag = Flag("n-1", "camera.frozen", "camera.frozen", 1.0, 4.5, 1.0, why)
+    running.flag_printer(False, lines.append, t)(FlagEvent("closed", 5.0, flag))
+    assert "stood still" not in lines[0]
+    assert "3,5" in lines[0]
+    plan = make_plan("practice", require_all=False).without(["audio"], "the recording has no sound")
+    running.print_not_measured(plan, False, t)
+    said = capsys.readouterr().err
+    assert said
+    assert "Not measured" not in said
+    assert "recording" not in said
