@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
+from PySide6.QtCore import QByteArray, QRect, QSettings, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -38,6 +38,8 @@ from ui.widgets.words import Severity, Sign, Words
 
 WIDTH, HEIGHT = 1320, 860
 SIDE = 30
+# Space around the text of a line of the list, in pixels.
+INSIDE = 8
 ID = Qt.ItemDataRole.UserRole
 Entry = tuple[str, str, str, Callable[[], object]]
 
@@ -254,6 +256,7 @@ class ConsoleWindow(QMainWindow):
             self.moments.addItem(item)
         self._show_case(case)
         self.side.show()
+        self._fit_list()
         if not case.story.flags:
             self.say(self.t.say("Nothing was noted in this exam."), "good")
             return
@@ -281,8 +284,23 @@ class ConsoleWindow(QMainWindow):
             item = self.moments.item(place)
             if item.text() != text:
                 item.setText(text)
+        self._fit_list()
         self.next_button.setEnabled(waiting > 0)
         self.undo_button.setEnabled(self._mine() is not None)
+
+    def _fit_list(self) -> None:
+        """Make every line of the list as high as its text, which Qt forgets where a line wraps."""
+        # Qt keeps three pixels more at either side of a text.
+        room = self.moments.viewport().width() - 2 * (INSIDE + 3)
+        metrics, wrap = self.moments.fontMetrics(), int(Qt.TextFlag.TextWordWrap)
+        for place in range(self.moments.count()):
+            item = self.moments.item(place)
+            text = metrics.boundingRect(QRect(0, 0, max(room, 1), 10_000), wrap, item.text())
+            item.setSizeHint(QSize(room, text.height() + 2 * INSIDE))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._fit_list()
 
     def _waiting(self) -> list[str]:
         """Flags at which this reviewer can look now, in the order of time."""
