@@ -14,6 +14,7 @@ RECEIPTS = "receipts"
 HOLDS = "holds"
 ACCESS = "access"
 DECISIONS = "decisions"
+HUB = "hub"
 
 CLIP_SUFFIX = ".mp4.age"
 NOTE_SUFFIX = ".note"
@@ -28,7 +29,7 @@ FLAG_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ATTEMPT = re.compile(r"[0-9a-f]{32}")
 
 # Every folder that a case may have.
-FOLDERS = (CLIPS, CHECKPOINTS, RECEIPTS, HOLDS, ACCESS, DECISIONS)
+FOLDERS = (CLIPS, CHECKPOINTS, RECEIPTS, HOLDS, ACCESS, DECISIONS, HUB)
 
 # The longest clip a policy can ask for takes about 10 MB; clip.py opens none above 64 MB.
 MAX_SEALED = 70_000_000
@@ -65,7 +66,10 @@ def expected(name: str) -> bool:
         return file == LOCK or ACCESS_FILE.fullmatch(file) is not None
     if below == DECISIONS:
         return DECISION.fullmatch(file) is not None
+    if below == HUB and file in ("hub.json", "log.note"):
+        return True
     suffix = {
+        HUB: NOTE_SUFFIX,
         CHECKPOINTS: NOTE_SUFFIX,
         RECEIPTS: CONSENT_SUFFIX,
         HOLDS: HOLD_SUFFIX,

@@ -68,7 +68,7 @@ class Sender:
         self.outbox = outbox
         self.in_exam = False
         self.events_only = False
-        self._destination = destination
+        self.destination = destination
         self._budget = bytes_s
         self._tell = tell
         self._chance = chance
@@ -123,7 +123,7 @@ class Sender:
 
     def _small(self, item: Item) -> int:
         body = self.outbox.body(item)
-        self.outbox.done(item, self._destination.post(item, body))
+        self.outbox.done(item, self.destination.post(item, body))
         return len(body)
 
     def _clip(self, item: Item) -> int:
@@ -132,17 +132,17 @@ class Sender:
         if not location:
             # Its bytes are looked at before anything is announced.
             self.outbox.body(item)
-            location = self._destination.begin(item)
+            location = self.destination.begin(item)
             self.outbox.locate(item, location)
         offset = self._offset(item, location)
         if offset == item.length:
-            self.outbox.done(item, self._destination.finish(item, location))
+            self.outbox.done(item, self.destination.finish(item, location))
             self._at = None
             return 0
         data = self.outbox.body(item, offset, self._next_chunk())
         if not data:
             raise Refused("its file is shorter than the journal says")
-        arrived = self._destination.put(location, offset, data)
+        arrived = self.destination.put(location, offset, data)
         if arrived != offset + len(data):
             raise Later(f"the hub counts {arrived} bytes where {offset + len(data)} were sent")
         self._at = (item.seq, arrived)
@@ -151,7 +151,7 @@ class Sender:
     def _offset(self, item: Item, location: str) -> int:
         if self._at is not None and self._at[0] == item.seq:
             return self._at[1]
-        offset = self._destination.offset(location)
+        offset = self.destination.offset(location)
         if not 0 <= offset <= item.length:
             raise Gone(f"the hub counts {offset} bytes of a clip that has {item.length}")
         self._at = (item.seq, offset)

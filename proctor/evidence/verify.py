@@ -30,6 +30,7 @@ from proctor.evidence import (
     checkpoint,
     consent_checks,
     deciding,
+    hub_receipts,
     journal,
     layout,
     tree,
@@ -589,4 +590,5 @@ _CHECKS: Sequence[tuple[str, str, Callable[[_Evidence], str]]] = (
     ("access", "The logs of who opened what are whole, and of this case", _access),
     ("holds", "Every hold that was signed is there, and is one", _holds),
     ("decisions", "Every decision is signed, and none is missing", _decisions),
+    ("hub", "What a hub signed for is this journal", hub_receipts.question),
 )

@@ -201,7 +201,13 @@ class HubClient:
     # Inside.
 
     def _ask(
-        self, method: str, address: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        address: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        most: int = MAX_ANSWER,
     ) -> _Answer:
         whole = {"Tus-Resumable": TUS, "User-Agent": "open-proctor", **headers}
         if self._token and "Authorization" not in whole:
@@ -216,8 +222,8 @@ class HubClient:
                 preload_content=False,
                 decode_content=False,
             )
-            data = answer.read(MAX_ANSWER + 1)
-            if len(data) > MAX_ANSWER:
+            data = answer.read(most + 1)
+            if len(data) > most:
                 answer.close()
                 raise Later("the hub's answer is far too long to be one")
             answer.release_conn()

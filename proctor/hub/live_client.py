@@ -69,15 +69,13 @@ class LiveClient(HubClient):
             self._token = token
         return Redeemed(str(seat)[:100], str(digest)[:64])
 
-    def beat(self, state: str, delivery: str, *, help_asked: bool, at: float) -> int:
-        """Say that this agent is there; returns how many commands wait. ``at``: seconds since 1970 here."""
-        said = self._json(
+    def beat(self, state: str, delivery: str, *, help_asked: bool, at: float) -> None:
+        """Say that this agent is there, and how. ``at``: seconds since 1970 by its own clock."""
+        self._json(
             "POST",
             urljoin(self._base, "heartbeat"),
             {"state": state, "delivery": delivery, "help": help_asked, "at": at},
         )
-        waiting = said.get("waiting", 0)
-        return waiting if isinstance(waiting, int) else 0
 
     def commands(self, after: int, wait: int = WAIT_S) -> list[Received]:
         """The commands with a higher number than ``after``; waits for one up to ``wait`` seconds.

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from proctor.errors import InputError, ProctorError
 from proctor.evidence import view
-from proctor.evidence.outbox import Counts, Outbox
+from proctor.evidence.outbox import Counts, Later, Outbox
 from proctor.evidence.sender import Courier, Sender, Tell, drain
-from proctor.hub.client import HubClient, check_address
+from proctor.hub.client import check_address
+from proctor.hub.witness import Witness
 
 if TYPE_CHECKING:
     from proctor.session.session import Session
@@ -26,11 +27,13 @@ PATIENCE_MINUTES = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How far a delivery came. ``refused`` are kind, name and reason of what the hub does not take."""
+    """How far a delivery came. ``refused`` are kind, name and reason of what the hub does not take;
+    ``doubts`` are sentences about what the hub said and does not hold."""
 
     whole: bool
     counts: Counts
     refused: tuple[tuple[str, str, str], ...]
+    doubts: tuple[str, ...] = ()
 
 
 def make_sender(folder: Path, hub: str, code: str, kbit: float, tell: Tell) -> Sender:
@@ -43,7 +46,7 @@ def make_sender(folder: Path, hub: str, code: str, kbit: float, tell: Tell) -> S
         raise InputError("--kbit is a number of kilobits a second, 0 for as fast as it goes.")
     address = check_address(hub)
     attempt = view.read(folder).attempt
-    client = HubClient(address, attempt, token=code)
+    client = Witness(address, attempt, token=code)
     return Sender(Outbox.of(folder, address), client, bytes_s=kbit * BYTES_PER_KBIT, tell=tell)
 
 
@@ -53,7 +56,20 @@ def deliver(sender: Sender, minutes: float = 0.0) -> Delivered:
     with sender.outbox as outbox:
         finished = drain(sender, time.sleep, lambda: time.monotonic() < ends)
         counts, refused = outbox.counts(), tuple(outbox.refused())
-    return Delivered(finished and not counts.waiting and not refused, counts, refused)
+        doubts = _looked_at(sender) if finished else ()
+    return Delivered(finished and not counts.waiting and not refused, counts, refused, doubts)
+
+
+def _looked_at(sender: Sender) -> tuple[str, ...]:
+    """What the hub said and does not hold; its receipts are kept in the case."""
+    hub = sender.destination
+    if not isinstance(hub, Witness):
+        return ()
+    try:
+        return tuple(hub.look(sender.outbox.folder, sender.outbox))
+    except Later:
+        # It has everything, and its proofs can be had whenever the case is sent again.
+        return ()
 
 
 @contextmanager

@@ -345,7 +345,7 @@ if os.name == "posix":
 def test_a_hostile_folder_ends_in_failed_checks(finished_case: Path, name: str) -> None:
     HOSTILE[name](finished_case)
     checks = verify(finished_case)
-    assert len(checks) == 25
+    assert len(checks) == 26
     assert any(not check.ok for check in checks)
     assert all(check.detail and len(check.detail) < 1500 for check in checks)
 
