@@ -22,7 +22,6 @@ from policies.consent import accept_all
 from proctor.evidence import layout, view
 from proctor.evidence.outbox import Item, Later
 from proctor.hub.client import HubClient
-from proctor.pipeline.flatout import FlatOut
 from proctor.session import delivery
 from proctor.session.plan import make_plan
 from proctor.session.session import Session, choose_recipients
@@ -35,6 +34,14 @@ assert _spec.loader is not None
 small_hub = importlib.util.module_from_spec(_spec)
 sys.modules.setdefault("small_hub", small_hub)
 _spec.loader.exec_module(small_hub)
+
+_spec_fast = importlib.util.spec_from_file_location(
+    "fast_exam", Path(__file__).with_name("fast_exam.py")
+)
+assert _spec_fast is not None
+assert _spec_fast.loader is not None
+fast_exam = importlib.util.module_from_spec(_spec_fast)
+_spec_fast.loader.exec_module(fast_exam)
 
 POLICY = """
 version = 1
@@ -82,16 +89,7 @@ def sit(folder: Path, hub_url: str, told: list[str], *, code: str = "") -> Path:
         ) as session,
         delivery.sending(session, code, 0.0, told.append),
     ):
-        session._begin("live", [])
-        session.attesting.begin(0.0, session.plan, "live")
-        driver = FlatOut(
-            session._lanes,
-            on_media=session._media,
-            on_observations=session._observe(None),
-            on_marker=session._marked,
-            on_lost=session.recorder.lost,
-        )
-        session._finish(driver.run(pictures()), 120, 0)
+        fast_exam.sit(session, pictures())
     delivery.send_rest(plan.policy.hub, case, code, 0.0, lambda sentence: None)
     return case
 
