@@ -29,10 +29,11 @@ from proctor.evidence.hold import Hold
 from proctor.evidence.journal import Record
 from proctor.hub import accounts, enrol, flags, proposals, tokens
 from proctor.hub.proposals import Asked
-from proctor.hub.staff_client import StaffClient
+from proctor.hub.staff_client import RefusedError, StaffClient
 from proctor.hub.staff_login import box_of
 from proctor.hub.tables import attempts, clips, headers
 
+__all__ = ["RefusedError"]
 NAMES = ("Ada Quill", "Bo Rivers", "Cy Marsh", "Dee Stone", "Em Field", "Flo Hart")
 PASSWORD = "a lantern by seven quiet rivers"
 

@@ -176,7 +176,7 @@ def held(tx: Reads, attempt: str, flag: str | None, now: datetime) -> str:
     rows = tx.execute(select(holds).where(holds.c.attempt == attempt, holds.c.until > now))
     for row in rows:
         if flag is None or not row.flags or flag in row.flags.split("\n"):
-            return f"It is held until {row.until:%Y-%m-%d %H:%M} UTC: {text(row.reason, 200)}"
+            return f"It is held until {row.until:%Y-%m-%d %H:%M} UTC (“{text(row.reason, 200)}”)."
     return ""
 
 

@@ -82,9 +82,10 @@ def refusal(roles: Collection[str], action: str) -> str:
     if wanted.roles.intersection(roles):
         return ""
     allowed = " or ".join(sorted(wanted.roles))
-    if not roles:
+    known = sorted(ROLES.keys() & set(roles))
+    if not known:
         return f"You have no role here, so you may not {wanted.what}; it takes the role {allowed}."
-    mine = "; ".join(f"{_article(role)} {role} {ROLES[role]}" for role in sorted(roles))
+    mine = "; ".join(f"{_article(role)} {role} {ROLES[role]}" for role in known)
     return f"You may not {wanted.what}: {mine}. It takes the role {allowed}."
 
 
