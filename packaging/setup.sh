@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv with everything locked in requirements.lock (or, with the argument "dev",
-# requirements-dev.lock), installs missing system libraries where it may, and fetches the networks.
+# requirements-dev.lock, or with "package" the tools that make packages as well), installs missing system libraries where it may, and fetches the networks.
 # Used by the Makefile; safe to run again at any time.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 what=${1:-run}
 case $what in
     run) lock=requirements.lock ;;
-    dev) lock=requirements-dev.lock ;;
-    *) echo "setup: the argument is run or dev, not $what." >&2; exit 2 ;;
+    dev | package) lock=requirements-dev.lock ;;
+    *) echo "setup: the argument is run, dev or package, not $what." >&2; exit 2 ;;
 esac
 
 say() { echo "setup: $*"; }
@@ -31,6 +31,16 @@ find_python() {
 
 python=$(find_python)
 
+# Debian's package starts a server of its own at once; only its programs are wanted here.
+without_cluster() {
+    said=/etc/postgresql-common/createcluster.conf
+    { apt-get update -q && apt-get install -q -y --no-install-recommends postgresql-common; } </dev/null &&
+        sed -i '/create_main_cluster/d' "$said" && echo 'create_main_cluster = false' >>"$said" || {
+        say "apt-get could not install postgresql-common; its lines above say why."
+        exit 3
+    }
+}
+
 # --- System packages: the few things that no Python wheel carries. ---------------------------
 missing=""
 if [ "$(uname -s)" = Linux ]; then
@@ -48,7 +58,7 @@ if [ "$(uname -s)" = Linux ]; then
             "${pair%%:*}" || missing="$missing ${pair#*:}"
     done
 fi
-if [ "$what" = dev ]; then
+if [ "$what" != run ]; then
     # Tests let espeak-ng speak, and open our clips with the age program that others wrote.
     command -v espeak-ng >/dev/null || missing="$missing espeak-ng"
     command -v age >/dev/null || missing="$missing age"
@@ -58,14 +68,36 @@ if [ "$what" = dev ]; then
         command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
         [ -n "$(fc-list 2>/dev/null | head -n 1)" ] || missing="$missing fonts-dejavu-core fontconfig"
     fi
+    # The hub is tried on a PostgreSQL server that the tests start themselves, in a temporary folder.
+    command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+        missing="$missing postgresql"
     # They also watch for connections and kill the agent at every step, which needs strace.
     [ "$(uname -s)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
+fi
+
+if [ "$what" != run ] && [ "$(uname -s)" = Linux ]; then
+    # Release signatures are checked with the program that others wrote; windows are looked for from outside.
+    command -v minisign >/dev/null || missing="$missing minisign"
+fi
+if [ "$what" = package ] && [ "$(uname -s)" = Linux ]; then
+    for pair in debootstrap:debootstrap mksquashfs:squashfs-tools xwininfo:x11-utils cc:gcc dpkg-deb:dpkg \
+        desktop-file-validate:desktop-file-utils appstreamcli:appstream; do
+        command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
+    done
+    # The first part of the AppImage is compiled against these.
+    for pair in squashfuse/squashfuse.h:libsquashfuse-dev zlib.h:zlib1g-dev zstd.h:libzstd-dev lzma.h:liblzma-dev \
+        lz4.h:liblz4-dev lzo/lzo1x.h:liblzo2-dev; do
+        [ -e "/usr/include/${pair%%:*}" ] || missing="$missing ${pair#*:}"
+    done
 fi
 
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "installing$missing with apt-get"
         export DEBIAN_FRONTEND=noninteractive
+        case " $missing " in
+            *" postgresql "*) without_cluster ;;
+        esac
         # shellcheck disable=SC2086 # a list of package names
         { apt-get update -q && apt-get install -q -y --no-install-recommends $missing; } </dev/null || {
             say "apt-get could not install$missing; its lines above say why."
