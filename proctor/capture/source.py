@@ -6,6 +6,9 @@ from typing import Protocol
 
 from proctor.types import AudioChunk, Frame, Marker
 
+# One grid of camera frames for detectors, clips and room scans alike (docs/decisions/0005).
+FPS = 10.0
+
 
 class Sink(Protocol):
     """Takes samples. Called on the source's own threads; must return quickly and never raise."""

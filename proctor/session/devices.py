@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.consent import Grant
-from proctor.capture.source import Source
+from proctor.capture.source import FPS, Source
 from proctor.clock import SessionClock
-from proctor.session.session import FPS
 
 
 @dataclass(frozen=True, slots=True)

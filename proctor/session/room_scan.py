@@ -19,6 +19,7 @@ import numpy as np
 from policies.consent import Answers, Grant, require
 from policies.engine import EVENTS, ConsentState
 from policies.schema import Policy
+from proctor.capture.source import FPS as FPS
 from proctor.capture.source import Source
 from proctor.errors import CheckFailed, DeviceError, InputError
 from proctor.evidence.case import Case
@@ -33,7 +34,6 @@ from proctor.session.room_list import Lookers, Thing
 from proctor.session.sweep import Measured, Sweep, View
 from proctor.types import AudioChunk, Clip, Frame, Image, Marker
 
-FPS = 10.0
 # Pictures wait for the student's yes as JPEG of this quality, which nobody can tell from the camera's:
 # a minute takes about 50 MB instead of 550.
 _QUALITY = 92

@@ -15,6 +15,7 @@ from policies.schema import PurposeName
 from policies.sign import PAYLOAD_TYPE, envelope
 from proctor.capture.milestones import checked
 from proctor.capture.replay import Recording
+from proctor.capture.source import FPS as FPS
 from proctor.clock import SessionClock, steady
 from proctor.errors import InputError
 from proctor.evidence.case import Case
@@ -41,8 +42,6 @@ from proctor.session.summary import Summary
 from proctor.session.watching import Watching
 from proctor.types import Flag, Frame, Marker, Observation
 
-# One grid of camera frames for detectors and clips alike (docs/decisions/0005).
-FPS = 10.0
 # A live session looks at its inbox this often when nothing arrives (s).
 PUMP_S = 0.25
 

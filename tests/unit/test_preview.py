@@ -115,6 +115,24 @@ def test_C4_after_it_is_closed_no_device_can_be_built(plan, made_recording):
         Camera(given[0], preview.clock)
 
 
+def test_what_breaks_a_preview_is_logged_without_what_it_said(plan, caplog):
+    """The message may hold a name or a path; type and lines are enough to find the fault."""
+
+    def devices(preview: Preview):
+        raise ValueError("/home/anna.example/camera")
+
+    told = threading.Event()
+    preview = Preview(
+        plan, Answers({"camera": True}, "asked"), devices, Watching(on_marker=lambda _: told.set())
+    )
+    preview.start()
+    assert told.wait(5.0)
+    preview.close()
+    assert preview.problem == "/home/anna.example/camera"
+    assert "ValueError > preview.py:" in caplog.text
+    assert "anna" not in caplog.text
+
+
 def test_left_overs_of_a_crash_are_removed(plan):
     (Path(tempfile.gettempdir()) / f"{PREFIX}abc").mkdir()
     assert forget_left_overs() == 1
