@@ -79,8 +79,12 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def _mine(exam: str) -> Mine:
     from proctor.session.my_data import find, gather
+    from proctor.session.outcome import learn
 
-    return gather(find(exam))
+    mine, sentences = learn(gather(find(exam)))
+    for sentence in sentences:
+        print(f"proctor: {sentence}", file=sys.stderr)
+    return mine
 
 
 def run_show(arguments: argparse.Namespace) -> int:
