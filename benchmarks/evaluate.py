@@ -153,12 +153,13 @@ def repeat(source: Path, path: Path, seconds: float) -> None:
     import av
 
     with av.open(str(source)) as first, av.open(str(path), "w", format="matroska") as out:
-        length = first.duration / av.time_base
+        # A little longer than the header says: the last packets of a turn end before the next begins.
+        length = first.duration / av.time_base + 0.5
         tracks = {s.index: out.add_stream_from_template(s) for s in first.streams}
         for turn in range(round(seconds / length + 0.5)):
             with av.open(str(source)) as file:
                 for packet in file.demux():
-                    if packet.dts is None:
+                    if packet.dts is None or packet.dts < 0:
                         continue
                     shift = round(turn * length / packet.time_base)
                     packet.pts, packet.dts = packet.pts + shift, packet.dts + shift

@@ -32,6 +32,8 @@ Codes = npt.NDArray[np.int64]
 # Rows of one kind that are held in memory before they are written.
 ROWS = 16_384
 PIECE = 1 << 20
+# Rows that are made into plain values at once.
+TOGETHER = 512
 
 
 def parquet() -> tuple[Any, Any]:
@@ -150,38 +152,46 @@ class Observations:
     def __init__(self, reader: Reader, kind: str) -> None:
         self._reader, self._kind = reader, kind
         self.times, self.scores = reader.numbers(kind, "t", "score")
-        self._boxes: Floats | None = None
-        self._sources: tuple[Codes, Sequence[str]]
-        self._reasons: tuple[Codes, Sequence[str]]
+        self._rest: tuple[Floats, Codes, Codes] | None = None
+        self._sources: Sequence[str] = ()
+        self._reasons: Sequence[str] = ()
+        # A piece of the columns as plain values: a rule asks for neighbours.
+        self._piece: list[tuple[Any, ...]] = []
+        self._begin = 0
 
     def __call__(self, i: int) -> Observation:
-        if self._boxes is None:
-            self._boxes = self._read()
-        score = float(self.scores[i])
-        x, y, width, height, quality = self._boxes[i].tolist()
-        sources, source = self._sources
-        reasons, reason = self._reasons
+        if not 0 <= i - self._begin < len(self._piece):
+            self._load(i // TOGETHER * TOGETHER)
+        t, score, (x, y, width, height, quality), source, reason = self._piece[i - self._begin]
         return Observation(
-            float(self.times[i]),
+            t,
             self._kind,
             None if score != score else score,
-            source[sources[i]],
+            self._sources[source],
             Box(x, y, width, height) if x == x else None,
             quality,
-            reason[reasons[i]],
+            self._reasons[reason],
         )
 
     def reasons(self) -> tuple[Codes, Sequence[str]]:
         """For every observation the place of its reason among the texts, which come with them."""
-        if self._boxes is None:
-            self._boxes = self._read()
-        return self._reasons
+        return self._columns()[2], self._reasons
 
-    def _read(self) -> Floats:
-        table = self._reader.table(self._kind)
-        self._sources, self._reasons = (_coded(table.column(name)) for name in ("source", "reason"))
-        names = ("x", "y", "width", "height", "quality")
-        return np.column_stack([table.column(name).to_numpy() for name in names])
+    def _load(self, begin: int) -> None:
+        piece = slice(begin, begin + TOGETHER)
+        columns = (self.times, self.scores, *self._columns())
+        self._piece = list(zip(*(column[piece].tolist() for column in columns), strict=True))
+        self._begin = begin
+
+    def _columns(self) -> tuple[Floats, Codes, Codes]:
+        if self._rest is None:
+            table = self._reader.table(self._kind)
+            sources, self._sources = _coded(table.column("source"))
+            reasons, self._reasons = _coded(table.column("reason"))
+            names = ("x", "y", "width", "height", "quality")
+            numbers = np.column_stack([table.column(name).to_numpy() for name in names])
+            self._rest = numbers, sources, reasons
+        return self._rest
 
 
 def _coded(column: Any) -> tuple[Codes, Sequence[str]]:
