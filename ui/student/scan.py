@@ -191,7 +191,7 @@ class ScanStep(Step):
     def _looking(self) -> None:
         t = self.t
         self.look_card = Card(t.say("Look through it before you hand it over"))
-        self.outcome = Words()
+        self.coverage = Words()
         self.still = Still(
             t.say("Picture of the room"),
             t.say(
@@ -207,7 +207,7 @@ class ScanStep(Step):
             about=t.say("The whole picture, three seconds long"),
         )
         self.whole.clicked.connect(lambda: self.blur(QRectF(0, 0, 1, 1)))
-        for widget in (self.outcome, self.still, Words(self.still.about, "hint"), self.slider):
+        for widget in (self.coverage, self.still, Words(self.still.about, "hint"), self.slider):
             self.look_card.column.addWidget(widget)
         self.look_card.column.addLayout(row(self.whole))
         self.seal = button(
@@ -232,7 +232,7 @@ class ScanStep(Step):
             text = t.say(
                 "{points} % of the circle was seen.", points=t.percent(round(measured.coverage, 2))
             )
-        self.outcome.setText(text)
+        self.coverage.setText(text)
         self._reload()
         self.look_card.show()
         self.ensureWidgetVisible(self.look_card)
