@@ -36,7 +36,12 @@ LIBRARIES = (
     "av", "mediapipe", "numpy", "onnxruntime", "opencv-python-headless", "vosk", "webrtcvad-wheels",
 )  # fmt: skip
 # Our own code between a file and a detector's answer.
-PATH_CODE = ("proctor.capture", "proctor.pipeline", "proctor.types", "models")
+PATH_CODE = (
+    "proctor.capture", "proctor.pipeline.detector", "proctor.pipeline.flatout", "proctor.pipeline.runner",
+    "proctor.types", "models",
+)  # fmt: skip
+# And between that and a flag: no score depends on it, but a report does.
+RULE_CODE = ("proctor.pipeline.rules", "proctor.pipeline.series", "proctor.evaluate")
 NOT_AGREED = "the policy has no purpose for it, or a yes alone does not allow it"
 
 
@@ -158,8 +163,9 @@ def libraries() -> dict[str, str]:
 
 
 def code_version() -> str:
-    """The program's version and the digest of the code between a file and a flag."""
-    return f"{version('open-proctor')}+{_path_digest()[:12]}"
+    """The program's version, and a digest of the code between a file and a number in the report."""
+    rules = _digest([_path_digest(), *map(_package_digest, RULE_CODE)])
+    return f"{version('open-proctor')}+{rules[:12]}"
 
 
 def media_digest(files: Sequence[Path], known: Mapping[Path, str]) -> str:
