@@ -31,9 +31,9 @@ from proctor.hub import accounts, enrol, flags, proposals, tokens
 from proctor.hub.proposals import Asked
 from proctor.hub.staff_client import RefusedError, StaffClient
 from proctor.hub.staff_login import box_of
-from proctor.hub.tables import attempts, clips, headers
+from proctor.hub.tables import attempts, clips, headers, log_records
 
-__all__ = ["RefusedError"]
+__all__ = ["RefusedError", "log_records"]
 NAMES = ("Ada Quill", "Bo Rivers", "Cy Marsh", "Dee Stone", "Em Field", "Flo Hart")
 PASSWORD = "a lantern by seven quiet rivers"
 
