@@ -48,6 +48,8 @@ class Hub:
     ledger: Blobs
     now: Callable[[], datetime] = _now
     background: list[Background] = field(default_factory=list)
+    # Codes that were looked up a moment ago, for whom, and until when that is believed (enrol.py).
+    known: dict[tuple[str, str], tuple[float, object]] = field(default_factory=dict, repr=False)
     # Called on the event loop when the worker is told to end: requests that only wait end then.
     let_go: list[Callable[[], None]] = field(default_factory=list)
 

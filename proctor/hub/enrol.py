@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,9 @@ from proctor.hub.tables import attempts, codes, exams, policies
 # A code or a token; anything longer or of other characters is none of ours.
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9_-]{16,100})")
 MOST_AT_ONCE = 10_000
+# For so long (s) a worker believes what it looked up of a code, and of so many codes.
+BELIEVED_S = 20.0
+MOST_KNOWN = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +186,20 @@ def attempt_of(hub: Hub, authorization: str | None, attempt: str) -> Seat:
     if not layout.ATTEMPT.fullmatch(attempt):
         raise Problem(404, "attempt.none", "This names no attempt: 32 hexadecimal digits.")
     secret = bearer(authorization)
+    # A bound code changes no more, but for being taken back: a request in a row need not ask again.
+    key = (hash_of(secret), attempt)
+    until, seat = hub.known.get(key, (0.0, None))
+    if isinstance(seat, Seat) and time.monotonic() < until:
+        return seat
     with hub.store.reading() as connection:
         row = connection.execute(_by_secret(secret)).one_or_none()
     if row is None:
         raise _who("No invitation has this code.")
-    if row.attempt is None:
-        return _bind(hub, secret, attempt)
-    return _seat(row, attempt)
+    found = _bind(hub, secret, attempt) if row.attempt is None else _seat(row, attempt)
+    if len(hub.known) >= MOST_KNOWN:
+        hub.known.clear()
+    hub.known[key] = (time.monotonic() + BELIEVED_S, found)
+    return found
 
 
 def redeem(hub: Hub, authorization: str | None, attempt: str) -> dict[str, Any]:
@@ -223,7 +234,10 @@ def policy_for(hub: Hub, authorization: str | None, attempt: str | None) -> tupl
 
 
 def revoke(hub: Hub, exam: str, seat: int) -> None:
-    """Let the code of a seat be used no more; what arrived stays. Raises :class:`InputError`."""
+    """Let the code of a seat be used no more, within :data:`BELIEVED_S`; what arrived stays.
+
+    Raises :class:`InputError` where there is no such code.
+    """
     with hub.store.transaction() as tx:
         done = tx.execute(
             update(codes)

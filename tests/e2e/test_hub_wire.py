@@ -6,12 +6,17 @@ import base64
 import concurrent.futures
 import hashlib
 import importlib.util
+import ipaddress
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import urllib3
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import func, select
 
 from proctor.errors import CheckFailed
@@ -170,6 +175,7 @@ def test_many_requests_at_once_have_one_effect_each(world, exam, tmp_path: Path)
         assert answers == [200] * 5 + [201]
         lines = (folder / layout.JOURNAL).read_bytes()
         count = lines.count(b"\n")
+        assert post_json(world, "/v1/invitations/redeem", {"attempt": "f" * 32}, code)[0] == 403
         answers = everywhere("journal", small(f"1-{count}", lines, "journal"), lines)
         assert answers == [200] * 5 + [201]
         name = sorted((folder / layout.CHECKPOINTS).iterdir())[-1]
@@ -178,6 +184,10 @@ def test_many_requests_at_once_have_one_effect_each(world, exam, tmp_path: Path)
             "checkpoints", small(f"checkpoints/{name.name}", note, "checkpoints"), note
         )
         assert answers == [200] * 5 + [201]
+        upload_everywhere(urls, attempt, code, folder)
+    assert kinds(world).count("stored") == 1
+    assert stored(world, tables.clips)[0].state == "stored"
+    assert list(world.hub.blobs.names("parts")) == []
     assert kinds(world).count("enrolled") == 1
     assert kinds(world).count("checkpoint.countersigned") == 1
     with world.hub.store.reading() as connection:
@@ -190,6 +200,77 @@ def test_many_requests_at_once_have_one_effect_each(world, exam, tmp_path: Path)
             connection.execute(select(func.count()).select_from(tables.log_records)).scalar()
             == size
         )
+
+
+def upload_everywhere(urls: list[str], attempt: str, code: str, folder: Path) -> None:
+    """A clip in parts, each sent to every worker twice at once: one of them takes it."""
+    name = "camera.frozen-001"
+    clip = (folder / layout.clip_name(name)).read_bytes()
+    headers = {"Authorization": f"Bearer {code}", "Tus-Resumable": "1.0.0"}
+
+    def ask(method: str, url: str, path: str, body: bytes, **more: str):
+        said = {key.replace("_", "-"): value for key, value in more.items()}
+        address = f"{url}/v1/attempts/{attempt}/{path}"
+        return urllib3.request(method, address, body=body, headers=headers | said, retries=False)
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        made = pool.map(
+            lambda url: ask("POST", url, "uploads", b"", **announced(name, clip)).headers[
+                "Location"
+            ],
+            urls * 2,
+        )
+        (location,) = set(made)
+        for start in range(0, len(clip), 25_000):
+            part = clip[start : start + 25_000]
+            said = {
+                "Upload_Offset": str(start), "Content_Type": "application/offset+octet-stream",
+                "Upload_Checksum": f"sha256 {base64.b64encode(hashlib.sha256(part).digest()).decode()}",
+            }  # fmt: skip
+            answers = pool.map(
+                lambda url, part=part, said=said: ask("PATCH", url, location, part, **said).status,
+                urls * 2,
+            )
+            assert sorted(answers) == [204] + [409] * 5
+    assert "Repr-Digest" in ask("HEAD", urls[0], location, b"").headers
+
+
+def test_over_tls_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    key, chain = certificate(tmp_path)
+    with hub_world.running("sqlite", tmp_path, certificate=chain, certificate_key=key) as world:
+        url = world.url.replace("http://", "https://")
+        assert (
+            urllib3.PoolManager(ca_certs=str(chain)).request("GET", f"{url}/livez").data == b"ok\n"
+        )
+        with pytest.raises(urllib3.exceptions.SSLError):
+            urllib3.PoolManager(retries=False).request("GET", f"{url}/livez")
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A key and a certificate for 127.0.0.1 that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hub")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(True, None), True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "hub.pem", folder / "hub.crt"
+    form = serialization.PrivateFormat.PKCS8
+    pem = serialization.Encoding.PEM
+    paths[0].write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+    paths[1].write_bytes(made.public_bytes(pem))
+    return paths
 
 
 def test_what_was_erased_goes_header_first_and_does_not_come_again(
