@@ -13,7 +13,7 @@ endif
 endif
 export PYTHON
 
-.PHONY: help setup run test check faults fuzz bench models lock export-env
+.PHONY: package package-setup package-test release help setup run test check faults fuzz bench models lock export-env
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1:	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,6 +46,23 @@ bench: $(DEV_READY)  ## what the claims about speed and memory are measured with
 
 models: $(RUN_READY)  ## try again to fetch networks that were not to be had
 	$(BIN)/proctor models install
+
+# Networks that are left out of a package knowingly: `make package PACKAGE_WITHOUT=vosk_small_en`.
+PACKAGE_WITHOUT ?=
+
+package-setup: $(DEV_READY)
+	sh packaging/setup.sh package
+
+package: $(DEV_READY)  ## the student's program without Python: .deb and AppImage in dist/ (Linux)
+	$(BIN)/python packaging/freeze.py $(if $(PACKAGE_WITHOUT),--without $(PACKAGE_WITHOUT))
+	$(BIN)/python packaging/linux_packages.py
+
+package-test: $(DEV_READY)  ## try what was packed, and install it on a clean Debian (Linux, as root)
+	$(BIN)/pytest -p no:cacheprovider -n 0 -s packaging/checks
+
+# RELEASE_KEY=NAME.pem signs it (`proctor keys new NAME --signing`); without it nothing is signed.
+release: $(DEV_READY)  ## wheel, sdist, list of parts, licences, sums and signatures in dist/
+	$(BIN)/python packaging/release.py $(if $(RELEASE_KEY),--key $(RELEASE_KEY),--unsigned)
 
 lock: $(DEV_READY)  ## resolve the dependencies anew
 	$(BIN)/python -m pip install -q uv

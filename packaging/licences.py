@@ -49,6 +49,11 @@ class Part:
     home: str = ""
 
 
+def plain(name: str) -> str:
+    """A library's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 class LicenceError(Exception):
     """A part cannot be shipped as it is; the sentence says which and why."""
 
@@ -59,13 +64,13 @@ def libraries(lock: Path = ROOT / "requirements.lock") -> list[Part]:
     # A library may be pinned twice, for different Pythons.
     for name in sorted(set(_PINNED.findall(lock.read_text(encoding="utf-8")))):
         try:
-            parts.append(_part(distribution(name)))
+            parts.append(part_of(distribution(name)))
         except PackageNotFoundError:
             continue
     return parts
 
 
-def _part(found: Distribution) -> Part:
+def part_of(found: Distribution) -> Part:
     data = found.metadata
     name = str(data["Name"])
     spoken = [

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from freeze import BUILD, FROZEN, ROOT, STAGE
+from release import moment
 
 LINUX = ROOT / "packaging" / "linux"
 DIST = ROOT / "dist"
@@ -45,14 +46,6 @@ def main() -> int:
     for made in (deb(), appimage()):
         print(f"linux_packages: {made.relative_to(ROOT)}, {made.stat().st_size / 1e6:.0f} MB")
     return 0
-
-
-def moment() -> int:
-    """Seconds since 1970 that every file in a package bears: ``SOURCE_DATE_EPOCH``, else the last commit's."""
-    if named := os.environ.get("SOURCE_DATE_EPOCH"):
-        return int(named)
-    command = ["git", "log", "-1", "--format=%ct"]
-    return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
 def filled(name: str, **values: str) -> str:
