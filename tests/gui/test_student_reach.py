@@ -1,4 +1,4 @@
-"""Large text, high contrast, and the other reading direction: the student's screens for everybody."""
+"""High contrast, and the other reading direction: the student's screens for everybody."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication, QWidget
 
-from policies.texts import LANGUAGES
-from ui import app, theme
+from ui import theme
 from ui.student.window import StudentWindow
 
 HERE = Path(__file__).parent
@@ -32,9 +31,6 @@ evening, student = kit.evening, kit.student
 
 Student = Callable[..., StudentWindow]
 Clipped = Callable[[QWidget], list[str]]
-# A usual screen of a laptop, in pixels that the system does not scale.
-SCREEN = (1920, 1000)
-LARGEST = 3.0
 
 
 @pytest.fixture
@@ -43,22 +39,6 @@ def from_the_right(dressed: QApplication) -> Iterator[QApplication]:
     dressed.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
     yield dressed
     dressed.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
-
-
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_text_of_three_times_the_size_is_not_cut_off(
-    student: Student, dressed: QApplication, clipped: Clipped, tmp_path: Path, lang: str
-) -> None:
-    font = dressed.font()
-    font.setPointSizeF(font.pointSizeF() * LARGEST)
-    dressed.setFont(font)
-    app.speak(dressed, lang)
-    window = screens.prepared(student, tmp_path, lang)
-    window.resize(*SCREEN)
-    cut = [
-        f"{name}: {line}" for name, widget in screens.windows(window) for line in clipped(widget)
-    ]
-    assert cut == []
 
 
 def test_the_other_way_round(
