@@ -34,6 +34,7 @@ check: $(DEV_READY)  ## style, types and import rules
 
 faults: $(DEV_READY)  ## kill the agent, or fail its disk, at every call that changes a disk (Linux)
 	$(BIN)/python tests/faults/disturb.py
+	PROCTOR_FAULTS=1 $(BIN)/python -m pytest -q tests/faults/test_hub_killed.py
 
 fuzz: $(DEV_READY)  ## our own parsers, guided by coverage: 60 s each, two at a time (Linux)
 	$(BIN)/python tests/fuzz/fuzz.py
