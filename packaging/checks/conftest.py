@@ -52,7 +52,7 @@ def run(bare: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]
     def go(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(word) for word in words], env=bare | more, capture_output=True, text=True, check=False,
-            timeout=300,
+            timeout=1200,
         )  # fmt: skip
 
     return go

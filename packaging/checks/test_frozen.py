@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import watch
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+# A busy machine replays a sample exam more slowly than its default limit.
+pytestmark = pytest.mark.timeout(1800)
 MOST_START_S = 3.0
 PLUGIN = """
 from proctor.pipeline.detector import Plugin, Kind, Settings

@@ -1,0 +1,96 @@
+"""A mistake inside the window: a report to read, copy, keep or erase; the window goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog
+
+from policies.texts import LANGUAGES
+from proctor.session import crash
+from ui.texts import texts
+from ui.widgets.mishap import MishapDialog, Watch
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.fixture
+def watch(qapp: QApplication, home: Path) -> Iterator[Watch]:
+    before = sys.excepthook
+    made = Watch(qapp, texts("en"))
+    yield made
+    sys.excepthook = before
+    if made.dialog is not None:
+        made.dialog.reject()
+    made.deleteLater()
+
+
+@pytest.mark.qt_no_exception_capture
+def test_a_mistake_in_a_window_is_shown_and_the_window_goes_on(qtbot, watch: Watch) -> None:
+    def broken() -> None:
+        raise LookupError("the secret of Anna")
+
+    # pytest-qt sets a hook of its own, so ours is put back, as it stands in the app.
+    crash.in_windows(watch.happened.emit)
+    QTimer.singleShot(0, broken)
+    qtbot.waitUntil(lambda: watch.dialog is not None and watch.dialog.isVisible())
+    dialog = watch.dialog
+    assert isinstance(dialog, QDialog)
+    assert "LookupError" in dialog.text.toPlainText()
+    assert "Anna" not in dialog.text.toPlainText()
+    assert dialog.text.isReadOnly()
+    # Further mistakes are written down, and do not pile up dialogs.
+    QTimer.singleShot(0, broken)
+    qtbot.waitUntil(lambda: len(crash.reports()) == 2)
+    assert watch.dialog is dialog
+    dialog.done_with.click()
+    qtbot.waitUntil(lambda: watch.dialog is None)
+    assert len(crash.reports()) == 2
+
+
+def test_a_report_is_copied_saved_or_erased_by_its_reader_only(
+    qtbot, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = crash.write(ValueError("x"))
+    assert report is not None
+    dialog = MishapDialog(report, texts("en"))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    text = report.read_text(encoding="utf-8")
+    dialog.copy.click()
+    assert QGuiApplication.clipboard().text() == text
+    target = home / "for-help.txt"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    dialog.save.click()
+    assert target.read_text(encoding="utf-8") == text
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    dialog.save.click()
+    dialog.erase.click()
+    assert crash.reports() == []
+    assert not dialog.isVisible()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_it_speaks_the_readers_language(qtbot, home: Path, lang: str) -> None:
+    report = crash.write(ValueError("x"))
+    assert report is not None
+    dialog = MishapDialog(report, texts(lang))
+    qtbot.addWidget(dialog)
+    said = [dialog.windowTitle(), *(b.text() for b in (dialog.copy, dialog.save, dialog.erase))]
+    english = MishapDialog(report, texts("en"))
+    qtbot.addWidget(english)
+    other = [
+        english.windowTitle(),
+        *(b.text() for b in (english.copy, english.save, english.erase)),
+    ]
+    assert (said == other) == (lang == "en")
+    assert dialog.text.accessibleName()
