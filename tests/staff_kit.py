@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import pyrage
+import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, update
 
@@ -33,7 +34,7 @@ from proctor.hub.staff_client import RefusedError, StaffClient
 from proctor.hub.staff_login import box_of
 from proctor.hub.tables import attempts, clips, headers, log_records
 
-__all__ = ["RefusedError", "log_records"]
+__all__ = ["RefusedError", "log_records", "urllib3"]
 NAMES = ("Ada Quill", "Bo Rivers", "Cy Marsh", "Dee Stone", "Em Field", "Flo Hart")
 PASSWORD = "a lantern by seven quiet rivers"
 

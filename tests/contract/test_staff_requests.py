@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pyotp
 import pytest
 import urllib3
+
+from proctor.cli.main import main
 
 _SPEC = importlib.util.spec_from_file_location(
     "staff_kit", Path(__file__).resolve().parents[1] / "staff_kit.py"
@@ -233,23 +234,19 @@ def test_no_secret_reaches_a_log_or_an_answer_that_is_not_for_it(
         assert kept not in written
 
 
-def test_staff_are_looked_after_from_the_command_line(tmp_path: Path) -> None:
-    home, password = tmp_path / "home", tmp_path / "password"
+def test_staff_are_looked_after_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
+    password = tmp_path / "password"
     password.write_text("a lantern by seven quiet rivers\n", encoding="utf-8")
     password.chmod(0o600)
     settings = tmp_path / "hub.toml"
     settings.write_text(f"folder = {json.dumps(str(tmp_path / 'hub'))}\n", encoding="utf-8")
 
     def run(*arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "proctor.cli.main", "hub", "staff", *arguments,
-             "--settings", str(settings)],
-            capture_output=True, text=True, check=False,
-            env={"PROCTOR_HOME": str(home), "PATH": "", "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
+        assert main(["hub", "staff", *arguments, "--settings", str(settings)]) == code
+        return "".join(capsys.readouterr())
 
     told = run("add", "Ada Quill", "--role", "admin", "--password-file", str(password))
     assert "otpauth://totp/" in told
@@ -258,7 +255,8 @@ def test_staff_are_looked_after_from_the_command_line(tmp_path: Path) -> None:
     assert "Bo Rivers                proctor, reviewer" in run("list")
     assert "last admin" in run("disable", "Ada Quill", code=2)
     assert "auditor" in run("role", "Bo Rivers", "auditor")
-    assert "(shut)" in (run("disable", "Bo Rivers"), run("list"))[1]
+    run("disable", "Bo Rivers")
+    assert "(shut)" in run("list")
     assert "otpauth://" in run("reset", "Ada Quill", "--password-file", str(password))
     assert "There is no role 'king'" in run("role", "Bo Rivers", "king", code=2)
     assert "no account 'Nobody'" in run("disable", "Nobody", code=2)
