@@ -21,6 +21,9 @@ OnReached = Callable[[str, float], None]
 # How often the progress of workers is looked at.
 LOOK_S = 0.5
 CONNECT_S = 15.0
+# Recordings that one process scores. Native libraries keep about 5 MB of each (measured over 26), and a
+# process must stay under 1 GB.
+EACH = 50
 
 _reached: Any = None
 
@@ -34,7 +37,8 @@ def here(tasks: Sequence[Task], on_reached: OnReached) -> Iterator[Scored]:
 def processes(tasks: Sequence[Task], workers: int, on_reached: OnReached) -> Iterator[Scored]:
     """In ``workers`` processes, in the order in which they are through."""
     suspects: list[Task] = []
-    yield from _pool(tasks, workers, on_reached, suspects)
+    for begin in range(0, len(tasks), workers * EACH):
+        yield from _pool(tasks[begin : begin + workers * EACH], workers, on_reached, suspects)
     # A process that dies takes the work of the others with it: each of these is tried alone.
     for task in suspects:
         alone: list[Task] = []

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from models import registry
 from policies.schema import RuleSettings
+from proctor.capture import milestones
 from proctor.errors import InputError, MissingError, ProctorError
 from proctor.evaluate import pool
 from proctor.evaluate.cache import Facts, Store
@@ -167,7 +168,10 @@ def evaluate(
 def _look(entry: Entry, store: Store, recipe: Recipe, how: How, work: _Work) -> None:
     """Find out what is missing of one session's scores."""
     try:
-        digest = media_digest(entry.files, {path: store.sha256(path) for path in entry.files})
+        # What an exam page told lies beside a recording, and detectors answer to it.
+        beside = (milestones.sidecar(path) for path in entry.files)
+        files = [*entry.files, *(path for path in beside if path.is_file())]
+        digest = media_digest(files, {path: store.sha256(path) for path in files})
         facts = store.facts(digest, facts_name(recipe))
         if facts is None:
             played = Played(entry.media, entry.sound)
@@ -232,7 +236,7 @@ def _score(store: Store, how: How, work: _Work, watcher: Watcher) -> None:
 def _outcomes(tasks: Sequence[Task], how: How, watcher: Watcher) -> Iterator[Scored]:
     if how.scheduler and tasks:
         return pool.cluster(tasks, how.scheduler)
-    if how.workers > 1 and len(tasks) > 1:
+    if (how.workers > 1 and len(tasks) > 1) or len(tasks) > pool.EACH:
         return pool.processes(tasks, min(how.workers, len(tasks)), watcher.reached)
     return pool.here(tasks, watcher.reached)
 

@@ -275,3 +275,25 @@ def test_a_cache_of_another_version_is_not_read(done, cache, plan):
     broken.write_text('{"frames": 1}', encoding="utf-8")
     assert store.facts(where.media, "older.json") is None
     broken.unlink()
+
+
+def test_what_an_exam_page_told_belongs_to_the_recording(media, plan, cache, done, tmp_path):
+    clip = tmp_path / "clip.mpg"
+    shutil.copyfile(media / FILES[1], clip)
+    (tmp_path / "sessions.csv").write_text(
+        "session,person,arm,media\ns,p,honest,clip.mpg\n", "utf-8"
+    )
+    (tmp_path / "truth.csv").write_text(
+        "session,start_s,end_s,kind,annotator,certain\n", encoding="utf-8"
+    )
+    before, _ = evaluate(read(tmp_path), plan, How(cache=cache))
+    assert before.speed.scored_s == 0.0, "these are the bytes of a recording that was scored"
+    lines = [
+        '{"t": 0.5, "kind": "question.shown", "data": {"id": "q1"}}',
+        '{"t": 2.5, "kind": "answer.submitted", "data": {"id": "q1"}}',
+    ]
+    clip.with_suffix(".markers.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    after, scores = evaluate(read(tmp_path), plan, How(cache=cache))
+    assert after.sessions[0].media_sha256 != before.sessions[0].media_sha256
+    series = scores.series("s", "gaze.away_before_answer")
+    assert len(series.times) > 0
