@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 
 from policies import sign
 from policies.errors import PolicyError
@@ -31,6 +31,8 @@ from proctor.hub.store import Transaction
 from proctor.hub.tables import attempts, batches, checkpoints, clips, events, headers, holds, parts
 
 SUFFIX = ".dsse"
+# Rows that one question is about; SQLite takes a few thousand values.
+CHUNK = 500
 _TOMBS, _HEADS = "tombstones", "log"
 BY_STUDENT = "The student's journal says that it was erased."
 
@@ -44,6 +46,7 @@ def by_student(hub: Hub, tx: Transaction, attempt: str, record: Record, now: dat
         return
     if any(one.stops(attempt, flag, now) for one in holds_of(tx, attempt)):
         tx.execute(_of(attempt, flag).values(why=BY_STUDENT))
+        tx.execute(update(attempts).where(attempts.c.attempt == attempt).values(due=None))
         log.append(tx, "erasure.held", {"line": record.number}, attempt=attempt, flag=flag, at=now)
         return
     clip(hub, tx, attempt, flag, why=BY_STUDENT, rule="T2", now=now)
@@ -158,7 +161,7 @@ def reconcile(hub: Hub) -> int:
     Also ends what a crash left between two steps, and notes in the log where the log itself is shorter
     than the ledger knows. Raises :class:`CheckFailed` at a tombstone that this hub did not sign.
     """
-    _finish_deletions(hub)
+    finish(hub)
     again = 0
     for name in list(hub.ledger.names(_TOMBS)):
         attempt, flag = _tombstone(hub, name)
@@ -200,20 +203,28 @@ def _again(hub: Hub, attempt: str, flag: str) -> int:
     return 1
 
 
-def _finish_deletions(hub: Hub) -> None:
-    """Headers and bytes of clips that are erased but were not deleted, or were put back."""
+def finish(hub: Hub) -> None:
+    """End what a crash left of an erasure: headers and bytes of clips that the database says are erased."""
     with hub.store.reading() as connection:
-        gone = connection.execute(
-            select(clips.c.attempt, clips.c.flag, clips.c.blob).where(clips.c.state == "erased")
+        lying = connection.execute(
+            select(clips.c.attempt, clips.c.flag, clips.c.blob).where(
+                clips.c.state == "erased", clips.c.blob != ""
+            )
         ).all()
+    for row in lying:
+        _remove(hub, row.attempt, row.flag, [row.blob])
     with hub.store.headers() as connection:
-        kept = {(r.attempt, r.flag) for r in connection.execute(
-            select(headers.c.attempt, headers.c.flag))}  # fmt: skip
-    for row in gone:
-        if (row.attempt, row.flag) in kept:
-            forget_header(hub, row.attempt, row.flag)
-        if row.blob:
-            _remove(hub, row.attempt, row.flag, [row.blob])
+        there = connection.execute(select(headers.c.attempt, headers.c.flag)).all()
+    for at in range(0, len(there), CHUNK):
+        some = [(row.attempt, row.flag) for row in there[at : at + CHUNK]]
+        with hub.store.reading() as connection:
+            gone = connection.execute(
+                select(clips.c.attempt, clips.c.flag).where(
+                    clips.c.state == "erased", tuple_(clips.c.attempt, clips.c.flag).in_(some)
+                )
+            ).all()
+        for attempt, flag in gone:
+            forget_header(hub, attempt, flag)
 
 
 def _check_head(hub: Hub) -> None:

@@ -64,7 +64,7 @@ def locked(tx: Transaction, seat: Seat) -> Row[Any]:
     ).one()
     if row.state == "erased":
         raise Problem(
-            410, "attempt.erased", "This attempt's records were erased; nothing is taken."
+            409, "attempt.erased", "This attempt's records were erased; nothing is taken."
         )
     return row
 
@@ -94,7 +94,7 @@ def take_policy(hub: Hub, seat: Seat, name: str, body: bytes) -> Taken:
         ).one_or_none()
         if published is None:
             raise bad("This is no policy that the institution published for this exam.")
-        _set(tx, seat, policy=body, policy_sha256=digest, last_heard=hub.now())
+        _set(tx, seat, policy=body, policy_sha256=digest, last_heard=hub.now(), due=None)
     return Taken(True, {})
 
 
@@ -168,9 +168,11 @@ def take_batch(hub: Hub, seat: Seat, name: str, body: bytes) -> Taken:
         )
         _set(tx, seat, lines=last, frontier=frontier, **_heard(row, records, now))
         for record in records:
-            flags.noted(tx, seat.attempt, record, now)
+            # What is erased is told below, unless a hold keeps it.
+            if record.type != "erased":
+                flags.noted(tx, seat.attempt, record, now)
             if record.type == "sealed":
-                _sealed(tx, hub, row, record, now)
+                _sealed(tx, row, record, now)
         for record in records:
             if record.type == "erased":
                 erasing.by_student(hub, tx, seat.attempt, record, now)
@@ -217,7 +219,7 @@ def _begins(record: Record, row: Row[Any]) -> bytes:
         raise bad("The consent holds no usable public key.") from error
 
 
-def _sealed(tx: Transaction, hub: Hub, row: Row[Any], record: Record, now: datetime) -> None:
+def _sealed(tx: Transaction, row: Row[Any], record: Record, now: datetime) -> None:
     """Expect the clip that a ``sealed`` record announces."""
     data = record.data
     flag, digest, length = data.get("flag"), data.get("sha256"), data.get("length")
@@ -244,6 +246,8 @@ def _sealed(tx: Transaction, hub: Hub, row: Row[Any], record: Record, now: datet
     }
     if not tx.insert_once(clips, values):
         raise bad(f"Line {record.number} seals a second clip of {flag}.")
+    # Its clock may end before any other of this attempt.
+    tx.execute(update(attempts).where(attempts.c.attempt == row.attempt).values(due=None))
 
 
 def _heard(row: Row[Any], records: Sequence[Record], now: datetime) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from proctor.errors import ProctorError
-from proctor.evidence.retention import Due, Item, Kept, due
+from proctor.evidence.retention import Due, Item, Kept, deadline, due
 from proctor.evidence.tombstone import WHOLE
 from proctor.hub import enrol, erasing, uploads
 from proctor.hub.app import Background, Hub
@@ -25,10 +25,11 @@ from proctor.hub.blobs import BlobError
 from proctor.hub.store import Transaction
 from proctor.hub.tables import attempts, clips, log_records, policies
 
-# No clock of any policy is shorter (policies.schema: every one is at least a day).
-SHORTEST = timedelta(days=1)
 # Kinds of records in the hub's log that say that a person decided on a flag, or took that back.
 DECIDED = "decision"
+
+# No clock of any policy is shorter (policies.schema: every one is at least a day).
+SHORTEST = timedelta(days=1)
 
 _log = logging.getLogger("proctor.hub")
 
@@ -44,6 +45,7 @@ def tick(hub: Hub) -> int:
     for attempt in names:
         gone += _attempt(hub, attempt, now)
     uploads.sweep(hub)
+    erasing.finish(hub)
     erasing.keep_head(hub)
     if gone:
         _log.info("retention", extra={"erased": gone})
@@ -51,17 +53,9 @@ def tick(hub: Hub) -> int:
 
 
 def _candidates(now: datetime) -> Select[str]:
-    """Attempts with anything old enough that some policy could ask for its erasure."""
-    before = now - SHORTEST
-    old = select(clips.c.attempt).where(
-        clips.c.state != "erased", or_(clips.c.sealed <= before, clips.c.why != "")
-    )
+    """Attempts at which something may be due: those never looked at, and those whose moment has come."""
     return select(attempts.c.attempt).where(
-        attempts.c.state != "erased",
-        or_(
-            attempts.c.attempt.in_(old),
-            func.coalesce(attempts.c.ended, attempts.c.last_heard) <= before,
-        ),
+        attempts.c.state != "erased", or_(attempts.c.due.is_(None), attempts.c.due <= now)
     )
 
 
@@ -76,7 +70,17 @@ def _attempt(hub: Hub, attempt: str, now: datetime) -> int:
         if row.state == "erased":
             return 0
         since = row.ended or row.last_heard or row.enrolled
-        found = due([kept(tx, attempt, since, now)], enrol.parsed(bytes(row.envelope)), now)
+        case, policy = kept(tx, attempt, since, now), enrol.parsed(bytes(row.envelope))
+        found = due([case], policy, now)
+        going = {one.item.name for one in found}
+        left = [deadline(case, item, policy).at for item in case.items if item.name not in going]
+        # What a hold keeps is due already: it is looked at again at every tick.
+        soon = bool(case.holds) or not left
+        tx.execute(
+            update(attempts)
+            .where(attempts.c.attempt == attempt)
+            .values(due=now if soon else min(left))
+        )
         return sum(_erase(hub, tx, one, now) for one in found)
 
 

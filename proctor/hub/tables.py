@@ -119,6 +119,8 @@ attempts = Table(
     # When the newest journal line was written, as it says itself.
     Column("last_line", Moment),
     Column("last_heard", Moment),
+    # When retention has to look at it next; empty: at the next tick.
+    Column("due", Moment, index=True),
     Index(None, "exam", "seat"),
 )
 

@@ -84,12 +84,14 @@ def upgrade() -> None:
         sa.Column("ended", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_line", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_heard", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["exam"], ["exams.exam"], name=op.f("fk_attempts_exam")),
         sa.ForeignKeyConstraint(
             ["policy_sha256"], ["policies.sha256"], name=op.f("fk_attempts_policy_sha256")
         ),
         sa.PrimaryKeyConstraint("attempt", name=op.f("pk_attempts")),
     )
+    op.create_index(op.f("ix_attempts_due"), "attempts", ["due"], unique=False)
     op.create_index(op.f("ix_attempts_exam_seat"), "attempts", ["exam", "seat"], unique=False)
     op.create_table(
         "codes",
