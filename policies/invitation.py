@@ -39,10 +39,16 @@ class Invitation(Part):
 
     format: int = Field(1, ge=1, le=1, title="Format", description="Version of this format: 1.")
     policy: str = Field(
-        min_length=2,
+        "",
         max_length=sign.MAX_BYTES,
         title="Policy",
-        description="The signed policy of the exam: the text of its DSSE envelope.",
+        description="The signed policy of the exam: the text of its DSSE envelope. Empty: the hub has it.",
+    )
+    hub: str = Field(
+        "",
+        max_length=2_000,
+        title="Hub",
+        description="Address of the hub that has the policy, where it is not in the invitation.",
     )
     root: str = Field(
         "",
@@ -92,6 +98,14 @@ class Invitation(Part):
 
     def check(self) -> None:
         """Raise :class:`PolicyError` where its parts are not usable or do not belong together."""
+        if not self.policy:
+            if not (self.hub and self.code):
+                raise PolicyError(
+                    "The invitation holds no policy, and not both the hub's address and a code with which "
+                    "to fetch it; ask for it again."
+                )
+            self.read_root()
+            return
         policy, known = self.read_policy(), self.read_root()
         if known is not None:
             if known.institution != policy.institution:
@@ -105,6 +119,11 @@ class Invitation(Part):
                 raise PolicyError(
                     f"The invitation's policy was not signed by the keys it brings: {error}"
                 ) from error
+        if self.hub and self.hub.rstrip("/") != policy.hub.rstrip("/"):
+            raise PolicyError(
+                f"The invitation is for the hub {load.printable(self.hub)}, and its policy names "
+                f"{load.printable(policy.hub) or 'none'}; ask for one whose parts belong together."
+            )
         if bool(policy.hub) != bool(self.code):
             has, lacks = ("a hub", "no code") if policy.hub else ("a code", "no hub")
             raise PolicyError(

@@ -32,6 +32,8 @@ REACH_S = 3.0
 # A receipt is a countersigned checkpoint; one of megabytes is something else.
 MAX_ANSWER = 64_000
 LONGEST_ADDRESS = 2_000
+# The text of an envelope; the largest policy takes a third of it.
+MAX_POLICY = 1_500_000
 # Addresses at which a hub may be spoken to without TLS: this computer itself.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # tus 1.0, checksum extension: the bytes that arrived are not those that were sent.
@@ -100,6 +102,27 @@ class InUse(CheckFailed):
             "each. Go on there, or ask the institution for a new invitation. What was recorded here stays "
             "here, sealed."
         )
+
+
+def fetch_policy(hub: str, code: str, *, ca: str | None = None) -> str:
+    """The text of the signed policy that ``hub`` has for an invitation's ``code``; nothing is checked yet.
+
+    Raises :class:`InputError` where the hub cannot be reached or gives none, and :class:`InUse` where
+    another computer uses the invitation.
+    """
+    client = HubClient(hub, "", token=code, ca=ca)
+    try:
+        address = f"{client._hub}/{API}/invitations/policy"
+        answer = client._ask("GET", address, {}, None, most=MAX_POLICY)
+        client._expect(answer, (200,))
+        return answer.data.decode("utf-8")
+    except (Later, Refused, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The exam's policy cannot be had from {hub} now ({error}); try again with a network, or ask "
+            f"for the whole invitation as a file."
+        ) from error
+    finally:
+        client.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from proctor.errors import CheckFailed, InputError
 from proctor.evidence import layout
 from proctor.evidence.disk import read_bounded, said_plainly, write_new
 from proctor.evidence.keys import data_dir
+from proctor.hub.client import fetch_policy
 from proctor.session import trust
 
 INVITATION = "invitation.proctor"
@@ -113,6 +114,8 @@ def join(given: str, *, now: datetime | None = None) -> Joined:
     An exam that has begun can be gone on with at any time: what was recorded must find its end.
     """
     found = read(given)
+    if not found.policy:
+        found = _with_policy(found)
     folder = exams_dir() / name_of(found)
     if state_of(folder / CASE) == "new":
         _check_time(found, now or datetime.now(UTC))
@@ -135,6 +138,24 @@ def join(given: str, *, now: datetime | None = None) -> Joined:
             f"file."
         )
     return joined
+
+
+def _with_policy(found: Invitation) -> Invitation:
+    """An invitation that holds only address and code, with the policy that its hub has for the code.
+
+    One that was opened here before is found here, without a network. What the hub gives counts for nothing
+    by itself: an institution that this computer knows must have signed it, and no older one is followed.
+    """
+    for joined in kept(lambda sentence: None):
+        one = joined.invitation
+        if (one.code, one.hub) == (found.code, found.hub):
+            return one
+    whole = found.model_copy(update={"policy": fetch_policy(found.hub, found.code)})
+    try:
+        whole.check()
+    except PolicyError as error:
+        raise CheckFailed(f"What the hub {found.hub} gives is not used: {error}") from error
+    return whole
 
 
 def kept(tell: Callable[[str], None]) -> list[Joined]:

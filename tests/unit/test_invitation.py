@@ -77,7 +77,7 @@ def test_codes_are_long_and_never_the_same():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: d.pop("policy"), "policy: is needed"),
+        (lambda d: d.pop("policy"), "holds no policy"),
         (lambda d: d.update(policy="{}"), "envelope"),
         (lambda d: d.update(extra=1), "extra: there is no such key"),
         (lambda d: d.update(format=2), "format"),
