@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from proctor.evaluate import resampling
 from proctor.evaluate.statistics import LEVEL, Answer, Estimate, Unsaid
@@ -14,6 +15,7 @@ from proctor.evaluate.statistics import LEVEL, Answer, Estimate, Unsaid
 # Below this, conclusions are not to be drawn from the labels (Krippendorff 2004, p. 241).
 LEAST_ALPHA = 0.667
 
+Floats = npt.NDArray[np.float64]
 # What each rater said of each thing: {rater: {thing: said}}.
 Said = Mapping[str, Mapping[str, str]]
 
@@ -34,29 +36,41 @@ def alpha(said: Said, person_of: Mapping[str, str], level: float = LEVEL) -> Ans
             "things answered twice",
         )
     counts = np.array(
-        [[sum(one.get(t) == a for one in said.values()) for a in answers] for t in things]
+        [[sum(one.get(t) == a for one in said.values()) for a in answers] for t in things], float
     )
     names = sorted({person_of[t] for t in things})
-    rows = [[i for i, t in enumerate(things) if person_of[t] == name] for name in names]
+    owner = np.array([names.index(person_of[t]) for t in things])
+    pairs = np.zeros((len(names), len(answers), len(answers)))
+    np.add.at(pairs, owner, _coincidences(counts))
 
     def of_persons(chosen: resampling.Ints) -> float:
-        return _alpha(counts[[i for p in chosen for i in rows[p]]])
+        return _alpha(pairs[chosen].sum(axis=0))
 
     found = resampling.statistic(len(names), of_persons, "persons", None, level, draws=500)
     if isinstance(found, Unsaid):
         # The number itself is a fact about these labels; only its interval needs persons.
-        return Unsaid(found.why, len(things), "things answered twice", _alpha(counts))
+        here = _alpha(pairs.sum(axis=0))
+        return Unsaid(found.why, len(things), "things answered twice", here)
     return found
 
 
-def _alpha(counts: resampling.Ints) -> float:
-    import krippendorff
+def _coincidences(counts: Floats) -> Floats:
+    """Pairs of answers to each thing, every thing weighing as many as it has answers; [things, a, a]."""
+    raters = counts.sum(axis=1)
+    every: Floats = counts[:, :, None] * counts[:, None, :]
+    every -= np.eye(counts.shape[1]) * counts[:, None, :]
+    every /= (raters - 1)[:, None, None]
+    return every
 
-    if np.count_nonzero(counts.sum(axis=0)) < 2:
+
+def _alpha(pairs: Floats) -> float:
+    """Nominal alpha of summed pairs of answers (Krippendorff 2004, ch. 11); NaN with one answer only."""
+    times = pairs.sum(axis=1)
+    whole = float(times.sum())
+    unlike = float(times.sum() ** 2 - (times**2).sum())
+    if unlike == 0:
         return float("nan")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    return 1.0 - (whole - 1) * (whole - float(np.trace(pairs))) / unlike
 
 
 def kappas(said: Said, level: float = LEVEL) -> dict[tuple[str, str], Answer]:

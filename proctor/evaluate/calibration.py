@@ -68,12 +68,12 @@ def reliability(
                 low,
                 high,
                 total / n,
-                resampling.ratio(right, [float(one.sum()) for one in inside], "persons", level),
+                resampling.share(right, [float(one.sum()) for one in inside], "persons", level),
                 n,
                 int(sum(right)),
             )
         )
     prior = float(labels.mean())
     return Reliability(
-        resampling.ratio(lost, sizes, "persons", level), prior * (1 - prior), tuple(made)
+        resampling.share(lost, sizes, "persons", level), prior * (1 - prior), tuple(made)
     )

@@ -23,6 +23,8 @@ Bools = npt.NDArray[np.bool_]
 MOST = 512
 FARS = (0.01, 0.02, 0.05)
 FMR = 1e-3
+# The ends of the intervals move by about a hundredth of their width between two seeds.
+DRAWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,17 @@ class Curve:
     """
 
     thresholds: Floats
-    hits: Ints
-    false: Ints
-    positives: Ints
-    negatives: Ints
+    hits: Floats
+    false: Floats
+    positives: Floats
+    negatives: Floats
 
     def rates(self, chosen: Ints | None = None) -> tuple[Floats, Floats]:
         """False alarm rate and detection rate at each threshold, of the ``chosen`` persons or all."""
         if chosen is None:
             chosen = np.arange(len(self.positives))
-        times = np.bincount(chosen, minlength=len(self.positives))
+        # Whole numbers as floats: exact up to 2^53, and multiplied much faster.
+        times = np.bincount(chosen, minlength=len(self.positives)).astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             false = (times @ self.false) / (times @ self.negatives)
             hits = (times @ self.hits) / (times @ self.positives)
@@ -64,9 +67,11 @@ def curve(persons: Sequence[tuple[Bools, Floats]], most: int = MOST) -> Curve | 
     return Curve(falling, hits, false, hits[:, -1], false[:, -1])
 
 
-def _at_least(scores: Floats, falling: Floats) -> Ints:
+def _at_least(scores: Floats, falling: Floats) -> Floats:
     ordered = np.sort(scores)
-    found: Ints = len(ordered) - np.searchsorted(ordered, falling, side="left")
+    found: Floats = (len(ordered) - np.searchsorted(ordered, falling, side="left")).astype(
+        np.float64
+    )
     return found
 
 
@@ -110,7 +115,7 @@ def answer(
         return number(*made.rates(chosen))
 
     persons = len(made.positives)
-    return resampling.statistic(persons, of_persons, "persons", None, level, draws=1000)
+    return resampling.statistic(persons, of_persons, "persons", None, level, draws=DRAWS)
 
 
 def lacking(made: Curve | None) -> Unsaid | None:

@@ -110,14 +110,16 @@ def average_precision(sessions: Sequence[Ranked]) -> float:
     events = sum(one.events for one in sessions)
     if not events:
         return math.nan
-    right = np.array([r for one in sessions for r in one.right], bool)
+    right = np.array([r for one in sessions for r in one.right], np.float64)
+    scores = np.array([s for one in sessions for s in one.scores])
     if not right.any():
         return 0.0
-    from sklearn.metrics import average_precision_score
-
-    scores = np.array([s for one in sessions for s in one.scores])
-    # scikit-learn reckons with the events among the flags; those without a flag lower the recall.
-    return float(average_precision_score(right, scores)) * float(right.sum()) / events
+    falling = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(right[falling])
+    # Flags of the same score come together.
+    ends = np.append(np.flatnonzero(np.diff(scores[falling])), len(scores) - 1)
+    gained = np.diff(hits[ends], prepend=0.0)
+    return float((gained * hits[ends] / (ends + 1)).sum()) / events
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from proctor.evaluate.matching import ONSET_COLLAR_S, SEGMENT_S, TIOUS
 from proctor.evaluate.preregister import Registered
 from proctor.evaluate.resampling import DRAWS
 from proctor.evaluate.results import Results
-from proctor.evaluate.secondary import mean_precision
+from proctor.evaluate.secondary import Secondary, mean_precision
 from proctor.evaluate.statistics import Answer, Estimate, Unsaid, share
 from proctor.evaluate.sweep import Point, Tuned
 from proctor.evaluate.truths import EDGE_S
@@ -73,13 +73,14 @@ def page(results: Results, extras: Extras) -> str:
         segment=SEGMENT_S,
         edge=EDGE_S,
         draws=DRAWS,
-        seconds=[
-            one
-            for one in results.secondary
-            if one.events.hits + one.events.missed + one.events.extra or one.segments
-        ],
+        seconds=[one for one in results.secondary if _anything(one)],
+        silent=[one.kind for one in results.secondary if not _anything(one)],
         most_intersections=MOST_INTERSECTIONS,
     )
+
+
+def _anything(one: Secondary) -> bool:
+    return one.events.hits + one.events.missed + one.events.extra > 0
 
 
 def _anchors() -> list[tuple[base_rates.Anchor, Answer | None]]:
@@ -119,8 +120,8 @@ class Reasons:
         if answer.why not in self.listed:
             self.listed.append(answer.why)
         number = self.listed.index(answer.why) + 1
-        here = "" if answer.here is None else f"{shown(answer.here)} here only "
-        return Markup('<span class="none">{}–<sup>{}</sup></span>').format(here, number)
+        here = "–" if answer.here is None else f"{shown(answer.here)} here only"
+        return Markup('<span class="none">{}<sup>{}</sup></span>').format(here, number)
 
 
 def _cell(value: str, rest: str) -> Markup:

@@ -120,7 +120,7 @@ def operating(curves: Sequence[Sequence[Point]], results: Results) -> str | None
         axes.plot(
             [p.fa_hour.value for p in made if isinstance(p.fa_hour, Estimate)],
             [p.sensitivity for p in made],
-            label=f"{made[0].kind} ({made[0].persons} persons, {made[0].hours:.1f} h)",
+            label=f"{made[0].kind} ({made[0].persons} persons, {made[0].hours:.3g} h)",
             **style,
         )
         policy = here[made[0].kind]

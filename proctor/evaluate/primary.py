@@ -113,14 +113,10 @@ def _first(asked: Sequence[Person], kind: str, level: float) -> Answer:
 
 def not_measured(missing: Sequence[float], recorded: Sequence[float], level: float) -> Answer:
     """Share of recorded time without a measurement."""
-    whole, lost = sum(recorded), sum(missing)
-    if whole <= 0:
+    lost = sum(missing)
+    if sum(recorded) <= 0:
         return Unsaid("nothing was recorded", 0, "persons")
-    found = resampling.ratio(missing, recorded, "persons", level)
-    if isinstance(found, Unsaid):
-        if lost == 0:
-            return Unsaid("it happened to nobody here", found.n, found.of, 0.0)
-        return replace(found, here=lost / whole)
-    return Estimate(
-        found.value, found.low, min(1.0, found.high), lost, found.n, found.of, found.method, level
-    )
+    if lost == 0:
+        return Unsaid("it happened to nobody here", len(recorded), "persons", 0.0)
+    found = resampling.share(missing, recorded, "persons", level)
+    return found if isinstance(found, Unsaid) else replace(found, count=lost)

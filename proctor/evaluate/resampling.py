@@ -116,9 +116,31 @@ def statistic(
     return Estimate(value, low, high, count, persons, of, BCA, level)
 
 
-def within_one(made: Estimate) -> Estimate:
-    """The same estimate with an interval that ends at 1, for a ratio that is a share."""
-    return replace(made, high=min(1.0, made.high))
+def share(
+    above: Sequence[float] | Floats,
+    below: Sequence[float] | Floats,
+    of: str,
+    level: float = LEVEL,
+    seed: int = SEED,
+) -> Answer:
+    """A :func:`ratio` between 0 and 1: also enough persons must fall short of 1, and it ends there.
+
+    Where the interval lacks, the reason carries the share of these recordings alone.
+    """
+    top, bottom = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    found = ratio(top, bottom, of, level, seed)
+    short = int(np.count_nonzero(bottom - top > 1e-9))
+    if isinstance(found, Estimate) and short < LEAST_WITH:
+        found = Unsaid(
+            f"all but {short} of {len(top)} {of} are alike here, too few differ to draw persons anew "
+            f"(at least {LEAST_WITH})",
+            len(top),
+            of,
+        )
+    if isinstance(found, Unsaid):
+        whole = float(bottom.sum())
+        return replace(found, here=float(top.sum()) / whole) if whole > 0 else found
+    return replace(found, high=min(1.0, found.high))
 
 
 def _too_few(persons: int, counting: int, of: str, how: str = "count") -> Unsaid | None:

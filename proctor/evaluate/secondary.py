@@ -115,10 +115,7 @@ def _share(above: Sequence[float], below: Sequence[float], nothing: str, level: 
     """A share counted more than once a person."""
     if not sum(below):
         return Unsaid(nothing, 0, "events")
-    found = resampling.ratio(above, below, "persons", level)
-    if isinstance(found, Unsaid):
-        return replace(found, here=sum(above) / sum(below))
-    return resampling.within_one(found)
+    return resampling.share(above, below, "persons", level)
 
 
 def _precision(people: Sequence[Sequence[Judged]], least: float, level: float) -> Answer:
