@@ -1,7 +1,7 @@
 """Pictures of every screen of the console, for docs/pictures and for looking at.
 
     python packaging/screens_console.py CASE            English, light, into docs/pictures
-    python packaging/screens_console.py CASE --out DIR --lang de --look dark --font 2 --rtl
+    python packaging/screens_console.py CASE --out DIR --lang de --look dark --font 2 --rtl --all
 
 CASE is the folder of a case that this machine can open, such as the one that `proctor demo` writes. It is
 copied first, so that the looks at it stay where they belong. Needs no display.
@@ -34,8 +34,10 @@ from ui.console.app import Desk  # noqa: E402
 WAIT_S = 60.0
 SIZE = (1320, 900)
 WHO = "A. Stone"
-# Shown with a face found anew, others blurred, and a box: the kinds that the pictures are of.
-SEVERAL, PHONE = "face.several", "object.phone"
+# The moments that are shown. Pictures in the documentation are only of a recording whose licence allows
+# it (docs/attributions.md); the one with two people is for looking at.
+SHOWN, SEVERAL = "gaze.away", "face.several"
+IN_DOCS = {"start", "key", "case", "reason", "signed", "strip", "keys", "session"}
 
 
 def wait(condition: Callable[[], bool], what: str) -> None:
@@ -84,14 +86,18 @@ def screens(desk: Desk, case: Path) -> Iterator[tuple[str, QWidget]]:
     if page is None or file is None:
         raise SystemExit("screens: there is no case")
     kinds = {flag.kind: flag.id for flag in file.story.flags}
-    if PHONE in kinds:
-        window.look_at(kinds[PHONE])
-        opened(desk)
+    if SHOWN not in kinds:
+        raise SystemExit(f"screens: the case has no '{SHOWN}'; make one with `proctor demo`")
+    window.look_at(kinds[SHOWN])
+    opened(desk)
+    page.player.points.setChecked(True)
+    wait(lambda: len(page.player._faces) >= page.player.count, "faces")
+    page.player.points.setChecked(False)
     yield "case", window
     page.say("confirmed")
     rest(0.05)
     yield "reason", window
-    page.reason.setPlainText("A phone is held towards the camera for some seconds.")
+    page.reason.setPlainText("The eyes are on something to the left for nine seconds.")
     page.say_pending()
     wait(lambda: not window.worker.busy, "a signature")
     opened(desk)
@@ -105,10 +111,16 @@ def screens(desk: Desk, case: Path) -> Iterator[tuple[str, QWidget]]:
         yield "blur", window
         page.player.blur.setChecked(False)
         page.player.points.setChecked(False)
-    if PHONE in kinds:
-        window.look_at(kinds[PHONE])
-        opened(desk)
-        yield "signed", window
+    window.look_at(kinds[SHOWN])
+    opened(desk)
+    page.player.points.setChecked(True)
+    wait(lambda: len(page.player._faces) >= page.player.count, "faces")
+    rest(0.1)
+    yield "signed", window
+    page.verticalScrollBar().setValue(page.verticalScrollBar().maximum())
+    rest(0.05)
+    yield "strip", page.strip
+    page.verticalScrollBar().setValue(0)
     page.propose_pause(40)
     rest(0.05)
     yield "pause", window
@@ -129,6 +141,7 @@ def main() -> int:
     parser.add_argument("--lang", default="en")
     parser.add_argument("--look", default="light", choices=list(theme.COLOURS))
     parser.add_argument("--font", type=float, default=1.0, help="size of text, 1 is the usual")
+    parser.add_argument("--all", action="store_true", help="every screen, not only those in docs")
     parser.add_argument("--rtl", action="store_true", help="lay out from right to left")
     arguments = parser.parse_args()
     running, said = app.start("Open Proctor", arguments.lang)
@@ -153,7 +166,8 @@ def main() -> int:
         shutil.copytree(arguments.case, case)
         desk = Desk(said.lang, Reader(WHO, reviewer_key()))
         for name, widget in screens(desk, case):
-            student.save(widget, out / f"console-{name}.png")
+            if name in IN_DOCS or arguments.all:
+                student.save(widget, out / f"console-{name}.png")
         desk.window.close()
         desk.window.deleteLater()
     return 0

@@ -8,7 +8,7 @@ signed names it as well, so that one which is taken out later is missed.
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,14 +35,18 @@ def name_of(one: Decision) -> str:
     return f"{one.id[:32]}{layout.DECISION_SUFFIX}"
 
 
-def read(folder: Path, attempt: str) -> list[Decision]:
+def read(folder: Path, attempt: str, known: Mapping[str, Decision] | None = None) -> list[Decision]:
     """Every statement of the case in ``folder``, in the order of time.
 
-    Each is signed by the key that it names; whose key that is, is not known here. Raises
+    Each is signed by the key that it names; whose key that is, is not known here. ``known`` are
+    statements that this program has read and checked before, by file name. Raises
     :class:`CheckFailed` at one that does not hold: verdicts must not vanish without a word.
     """
     found = []
     for path in _files(folder):
+        if known and path.name in known:
+            found.append(known[path.name])
+            continue
         try:
             one = decision.read(read_bounded(path, decision.MAX_BYTES))
         except (OSError, ValueError, DecisionError) as error:
@@ -101,8 +105,9 @@ def decide(
     reader: Reader,
     review: Review,
     now: datetime | None = None,
+    known: Mapping[str, Decision] | None = None,
 ) -> Decision:
-    """Sign and keep the next look at ``flag``.
+    """Sign and keep the next look at ``flag``; ``known`` as in :func:`read`.
 
     Raises :class:`DecisionError` where the policy or the rules do not let it be made now, and
     :class:`~proctor.errors.MissingError` where it cannot be written.
@@ -110,7 +115,7 @@ def decide(
     now = now or datetime.now(UTC)
     if flag not in {str(one.get("id")) for one in view.flags}:
         raise InputError(f"There is no flag '{text(flag, 100)}' in this case.")
-    earlier = read(view.folder, view.attempt)
+    earlier = read(view.folder, view.attempt, known)
     stand = standing(view, earlier, flag, review, now)
     clip = str(view.sealed[flag].get("sha256")) if flag in view.sealed else ""
     new = Decision(

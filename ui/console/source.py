@@ -7,8 +7,9 @@ gives a clip away before it is on record who opens it and why.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +30,7 @@ from proctor.evidence.story_reader import read_story
 LOOK = "a look in the console"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CaseFile:
     """One case as a reviewer works on it.
 
@@ -45,9 +46,16 @@ class CaseFile:
     key: str
     who: str
 
+    @cached_property
+    def _by_flag(self) -> dict[str, list[Decision]]:
+        found: dict[str, list[Decision]] = {}
+        for one in self.decisions:
+            found.setdefault(one.flag, []).append(one)
+        return found
+
     def of(self, flag: str) -> list[Decision]:
         """Every statement about ``flag``."""
-        return deciding.of(self.decisions, flag)
+        return self._by_flag.get(flag, [])
 
     def standing(self, flag: str, now: datetime | None = None) -> Standing:
         """Where ``flag`` stands."""
@@ -108,12 +116,13 @@ class FolderSource:
         self.reader = reader
         self.identities = list(identities)
         self._view: view.CaseView | None = None
+        self._file: CaseFile | None = None
 
     def load(self) -> CaseFile:
         self._view = case = view.read(self.folder)
         policy = parse(case.policy, "of this case")
         names = [str(one.get("id")) for one in case.flags]
-        return CaseFile(
+        self._file = CaseFile(
             story=read_story(case.records, policy),
             review=policy.review,
             decisions=deciding.read(self.folder, case.attempt),
@@ -122,6 +131,7 @@ class FolderSource:
             key=deciding.key_of(self.reader),
             who=self.reader.name,
         )
+        return self._file
 
     def clip(self, flag: str) -> bytes:
         if not self.identities:
@@ -132,14 +142,22 @@ class FolderSource:
         """A file is near enough; and nothing is opened before it is on record."""
 
     def decide(self, flag: str, verdict: Verdict, reason: str) -> CaseFile:
-        case = self.load()
-        deciding.decide(self._case(), flag, verdict, reason, self.reader, case.review)
-        return self.load()
+        case = self._file or self.load()
+        known = {deciding.name_of(one): one for one in case.decisions}
+        deciding.decide(self._case(), flag, verdict, reason, self.reader, case.review, known=known)
+        return self._again(case)
 
     def take_back(self, old: Decision) -> CaseFile:
-        case = self.load()
+        case = self._file or self.load()
         deciding.take_back(self._case(), old, self.reader, case.review)
-        return self.load()
+        return self._again(case)
+
+    def _again(self, case: CaseFile) -> CaseFile:
+        """The case with the statements that are there now; its journal is as it was read."""
+        known = {deciding.name_of(one): one for one in case.decisions}
+        found = deciding.read(self.folder, case.story.attempt, known)
+        self._file = replace(case, decisions=found)
+        return self._file
 
     def _case(self) -> view.CaseView:
         if self._view is None:

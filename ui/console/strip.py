@@ -22,7 +22,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from proctor.evidence.curve import Span
 from proctor.evidence.story import FlagStory, Row, Story
 from proctor.evidence.words import clock
 from ui import theme
@@ -48,6 +47,7 @@ class Strip(QWidget):
         self._story: Story | None = None
         self._rows: list[tuple[str, Row]] = []
         self._blind: frozenset[str] = frozenset()
+        self._hidden: dict[str, list[bool]] = {}
         self.current = ""
         name_it(self, t.say("The exam from its beginning to its end"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -58,6 +58,7 @@ class Strip(QWidget):
         self._story, self._blind = story, frozenset(blind)
         rows = [row for row in story.rows if row.flags]
         self._rows = [(titles.get(row.kind, row.title), row) for row in rows]
+        self._hidden = {row.kind: self._hide(row, story.seconds) for row in rows}
         t = self._t
         counted = [f"{title}: {t.count(FLAGS, len(row.flags))}" for title, row in self._rows]
         about = [*counted, *(t.say("Break at {at}", at=clock(one.start)) for one in story.breaks)]
@@ -69,6 +70,19 @@ class Strip(QWidget):
         """Mark another flag as the one that is looked at."""
         self.current = flag
         self.update()
+
+    def _hide(self, row: Row, seconds: float) -> list[bool]:
+        """By column of scores, whether it would give away a flag that was not looked at yet."""
+        count = len(row.columns)
+        hidden = [False] * count
+        for flag in row.flags:
+            if flag.id in self._blind and seconds > 0:
+                end = seconds if flag.end is None else flag.end
+                first = int((flag.start - AROUND_S) / seconds * count)
+                last = int((end + AROUND_S) / seconds * count)
+                for column in range(max(first, 0), min(last + 1, count)):
+                    hidden[column] = True
+        return hidden
 
     # How large it is.
 
@@ -202,11 +216,7 @@ class Strip(QWidget):
         seconds, count = self._story.seconds if self._story else 0.0, len(row.columns)
         if not count or seconds <= 0:
             return
-        hidden = [
-            Span(flag.start - AROUND_S, (flag.end or seconds) + AROUND_S)
-            for flag in row.flags
-            if flag.id in self._blind
-        ]
+        hidden = self._hidden[row.kind]
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.colours().outline))
         width = seconds / count
@@ -214,8 +224,7 @@ class Strip(QWidget):
         for column in range(count + 1):
             t = column * width
             score = row.columns[column] if column < count else None
-            blind = any(span.start <= t + width and t <= span.end for span in hidden)
-            if score is not None and not blind:
+            if score is not None and not hidden[column]:
                 y = area.bottom() - score * area.height()
                 points += [QPointF(self._x(t, area), y), QPointF(self._x(t + width, area), y)]
             elif points:
@@ -229,10 +238,11 @@ class Strip(QWidget):
         place = self._across(flag.start, flag.end, area)
         here = flag.id == self.current
         fill = QColor(colours.accent)
-        fill.setAlpha(255 if here else 110)
+        # The scores that belong to it are seen through it.
+        fill.setAlpha(120 if here else 60)
         painter.fillRect(place.adjusted(0, 1, 0, -1), fill)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(colours.text if here else colours.accent), 2.0 if here else 1.0))
+        painter.setPen(QPen(QColor(colours.text if here else colours.accent), 3.0 if here else 1.5))
         painter.drawRect(place.adjusted(0, 1, 0, -1))
 
     def _paint_time(self, painter: QPainter, area: QRectF, story: Story) -> None:

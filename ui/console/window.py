@@ -58,6 +58,7 @@ class ConsoleWindow(QMainWindow):
         self.source: Source | None = None
         self.case: CaseFile | None = None
         self.current = ""
+        self._open: list[str] = []
         self._last = ""
         self._since = 0.0
         self._actions()
@@ -203,6 +204,7 @@ class ConsoleWindow(QMainWindow):
         for made, act in ((self.undo_button, self.undo), (self.next_button, self.next_waiting)):
             made.clicked.connect(act)
             made.setEnabled(False)
+            made.hide()
             across.addWidget(made)
         return bar
 
@@ -221,7 +223,8 @@ class ConsoleWindow(QMainWindow):
 
     def show_page(self, page: Page) -> None:
         """Show a page that is no case: where to begin, or which key."""
-        self.side.hide()
+        for part in (self.side, self.undo_button, self.next_button):
+            part.hide()
         if self.stack.indexOf(page) < 0:
             self.stack.addWidget(page)
         self.stack.setCurrentWidget(page)
@@ -256,6 +259,8 @@ class ConsoleWindow(QMainWindow):
             self.moments.addItem(item)
         self._show_case(case)
         self.side.show()
+        self.undo_button.show()
+        self.next_button.show()
         self._fit_list()
         if not case.story.flags:
             self.say(self.t.say("Nothing was noted in this exam."), "good")
@@ -271,7 +276,8 @@ class ConsoleWindow(QMainWindow):
         if self.page is not None:
             self.page.show_case(case)
         self.name.setText(case.story.exam)
-        waiting, all_ = len(self._waiting()), len(case.story.flags)
+        self._open = [flag.id for flag in case.story.flags if not case.refusal(flag.id)]
+        waiting, all_ = len(self._open), len(case.story.flags)
         done = sum(case.standing(flag.id).state == "done" for flag in case.story.flags)
         self.progress.setText(
             t.say(
@@ -284,19 +290,22 @@ class ConsoleWindow(QMainWindow):
             item = self.moments.item(place)
             if item.text() != text:
                 item.setText(text)
-        self._fit_list()
+                self._fit(item)
         self.next_button.setEnabled(waiting > 0)
         self.undo_button.setEnabled(self._mine() is not None)
 
     def _fit_list(self) -> None:
-        """Make every line of the list as high as its text, which Qt forgets where a line wraps."""
+        for place in range(self.moments.count()):
+            self._fit(self.moments.item(place))
+
+    def _fit(self, item: QListWidgetItem) -> None:
+        """Make a line of the list as high as its text, which Qt forgets where a line wraps."""
         # Qt keeps three pixels more at either side of a text.
         room = self.moments.viewport().width() - 2 * (INSIDE + 3)
-        metrics, wrap = self.moments.fontMetrics(), int(Qt.TextFlag.TextWordWrap)
-        for place in range(self.moments.count()):
-            item = self.moments.item(place)
-            text = metrics.boundingRect(QRect(0, 0, max(room, 1), 10_000), wrap, item.text())
-            item.setSizeHint(QSize(room, text.height() + 2 * INSIDE))
+        text = self.moments.fontMetrics().boundingRect(
+            QRect(0, 0, max(room, 1), 10_000), int(Qt.TextFlag.TextWordWrap), item.text()
+        )
+        item.setSizeHint(QSize(room, text.height() + 2 * INSIDE))
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
@@ -304,10 +313,7 @@ class ConsoleWindow(QMainWindow):
 
     def _waiting(self) -> list[str]:
         """Flags at which this reviewer can look now, in the order of time."""
-        case = self.case
-        if case is None:
-            return []
-        return [flag.id for flag in case.story.flags if not case.refusal(flag.id)]
+        return self._open
 
     # --- going about --------------------------------------------------------------------------
 
@@ -315,13 +321,11 @@ class ConsoleWindow(QMainWindow):
         """Show a moment, and open its clip."""
         case, page, source = self.case, self.page, self.source
         flag = case.flag(name) if case is not None else None
-        if flag is None or page is None or source is None or name == self.current:
+        if case is None or flag is None or page is None or source is None or name == self.current:
             return
         self.current = name
         self._since = time.monotonic()
-        for place in range(self.moments.count()):
-            if self.moments.item(place).data(ID) == name:
-                self.moments.setCurrentRow(place)
+        self.moments.setCurrentRow(case.story.flags.index(flag))
         page.show_flag(flag)
         page.verticalScrollBar().setValue(0)
         if flag.clip is not None:
@@ -348,7 +352,8 @@ class ConsoleWindow(QMainWindow):
         names = [flag.id for flag in case.story.flags]
         waiting = self._waiting()
         here = names.index(self.current) if self.current in names else -1
-        later = [name for name in waiting if names.index(name) > here]
+        after = set(names[here + 1 :])
+        later = [name for name in waiting if name in after]
         wanted = later or [name for name in waiting if name != self.current]
         if wanted:
             self.look_at(wanted[0])

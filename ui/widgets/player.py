@@ -35,7 +35,7 @@ STEP_S, SLACK_S = 0.1, 0.02
 SPEEDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 TICK_MS = 25
 # Pictures that are decoded at once take no more bytes than this; and none is kept wider than it is shown.
-CHUNK_BYTES, MOST_AT_ONCE = 60_000_000, 200
+CHUNK_BYTES, MOST_AT_ONCE = 60_000_000, 30
 # The first pictures come by themselves, so that something is seen at once.
 FIRST = 4
 WIDEST, QUALITY = 960, 92
@@ -233,6 +233,8 @@ class Player(QWidget):
         times = [step * STEP_S + SLACK_S for step in range(begin, end)]
 
         def work() -> list[bytes]:
+            if clip is not self._clip:
+                return []  # another clip is waiting
             return [_packed(image) for image in self._apart.frames(clip.data, times)]
 
         def done(found: list[bytes]) -> None:
