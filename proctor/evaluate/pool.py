@@ -38,7 +38,9 @@ def processes(tasks: Sequence[Task], workers: int, on_reached: OnReached) -> Ite
     """In ``workers`` processes, in the order in which they are through."""
     suspects: list[Task] = []
     for begin in range(0, len(tasks), workers * EACH):
-        yield from _pool(tasks[begin : begin + workers * EACH], workers, on_reached, suspects)
+        died: list[Task] = []
+        yield from _pool(tasks[begin : begin + workers * EACH], workers, on_reached, died)
+        suspects += died
     # A process that dies takes the work of the others with it: each of these is tried alone.
     for task in suspects:
         alone: list[Task] = []
