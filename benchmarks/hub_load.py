@@ -1,6 +1,7 @@
 """Students for the hub's benchmark: cases with real keys, signatures and digests, spoken over plain sockets.
 
-Each student keeps two connections, as an agent does: one delivers, one says heartbeats. What is measured
+Each student keeps three connections, as an agent does: one delivers, one says heartbeats, one waits for
+commands. What is measured
 is the time from the first byte of a request to the last of its answer, seen from here.
 """
 
@@ -39,7 +40,7 @@ class Measured:
     recording: bool = False
 
     def note(self, kind: str, seconds: float) -> None:
-        if self.recording:
+        if self.recording and kind != "wait for commands":
             self.took.setdefault(kind, []).append(seconds)
 
 
@@ -55,12 +56,17 @@ class Line:
         self, kind: str, method: str, path: str, headers: dict[str, str], body: bytes = b""
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of an answer. Trouble is counted, and tried again three times."""
-        for _ in range(4):
+        for _ in range(5):
             began = time.perf_counter()
+            reused = self._pipe is not None
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     answer = await self._once(method, path, headers, body)
             except (OSError, EOFError, TimeoutError, ValueError) as error:
+                if reused and isinstance(error, asyncio.IncompleteReadError) and not error.partial:
+                    # An idle connection that was closed in the meantime: every client opens another.
+                    await self.close()
+                    continue
                 self._measured.errors[f"{kind}: {type(error).__name__}"] += 1
                 await self.close()
                 continue
@@ -108,6 +114,7 @@ class Student:
         self._auth = {"Authorization": f"Bearer {code}"}
         self._base = f"/v1/attempts/{self.attempt}"
         self._post, self._beat = Line(port, measured), Line(port, measured)
+        self._poll = Line(port, measured)
         self._batch: list[bytes] = []
         self._flags = 0
 
@@ -210,9 +217,23 @@ class Student:
 
     async def sit(self, until: float, flag_s: float, beat_s: float) -> None:
         """Flags and heartbeats, each at its own pace, from a random moment on."""
-        await asyncio.gather(
-            self._every(self.flag, flag_s, until), self._every(self.beat, beat_s, until)
-        )
+        listening = asyncio.create_task(self._listen())
+        try:
+            await asyncio.gather(
+                self._every(self.flag, flag_s, until), self._every(self.beat, beat_s, until)
+            )
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await self._poll.close()
+
+    async def _listen(self) -> None:
+        """Wait for commands, as an agent does all the time; none comes."""
+        await asyncio.sleep(random.random() * 25.0)  # noqa: S311
+        while True:
+            await self._poll.ask(
+                "wait for commands", "GET", f"{self._base}/commands?after=0&wait=25", self._auth
+            )
 
     async def _every(self, act: Any, seconds: float, until: float) -> None:
         due = time.monotonic() + random.random() * seconds  # noqa: S311
