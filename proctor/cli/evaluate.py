@@ -113,10 +113,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from proctor.errors import InputError
-    from proctor.evaluate import report
     from proctor.evaluate.cache import parquet
     from proctor.evaluate.dataset import read
     from proctor.evaluate.preregister import is_plan
+    from proctor.evaluate.report import write
     from proctor.evaluate.run import How, evaluate
     from proctor.session.plan import make_plan
 
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         done, scores = evaluate(dataset, plan, how, bar)
     finally:
         bar.close()
-    written = report.write(
+    written = write(
         done,
         arguments.out,
         scores=scores,
