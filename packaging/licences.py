@@ -97,7 +97,7 @@ def part_of(found: Distribution) -> Part:
         near = ".dist-info" in file.parts[0] or len(file.parts) == 2
         if (
             near
-            and file.suffix != ".py"
+            and file.suffix.lower() in _TEXT_ENDS
             and _TEXT_NAMES.match(file.name)
             and (path := Path(str(file.locate()))).is_file()
         ):
