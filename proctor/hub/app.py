@@ -108,6 +108,8 @@ def create_app(said: HubSettings) -> FastAPI:
         importlib.import_module(name).mount(app, hub)
     app.add_middleware(Limits, settings=said)
     app.add_middleware(Observed)
+    # FastAPI works its routes out when it first needs them: now, and not under the first requests.
+    app.openapi()
     return app
 
 
