@@ -105,6 +105,22 @@ def test_an_adverse_look_needs_a_reason_and_letters_in_it_are_no_keys(
     assert "Reason: 1 book, pages 2. Name it This alone decides nothing." in told
 
 
+def test_the_student_reads_it_on_the_receipt(case: Path, console: Console, dressed: object) -> None:
+    from proctor.session.devices import Devices
+    from ui.student.attempt import Attempt
+    from ui.student.receipt import ReceiptPage
+
+    desk = console(case)
+    press(desk, Qt.Key.Key_1)
+    attempt = Attempt("de", Devices())
+    page = ReceiptPage(attempt, my_data.gather(case))
+    told = " ".join(label.text() for label in page.findChildren(QLabel))
+    assert "Ada: es ist nichts zu sehen." in told
+    page.shut()
+    page.deleteLater()
+    attempt.worker.close()
+
+
 def test_a_first_look_is_blind(case: Path, console: Console) -> None:
     first = console(case, "Ada")
     assert "0.9" not in shown(first)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QPushButton, QVBoxLayout
 
-from policies.texts.mine import CLASSES
+from policies.texts.mine import CLASSES, said
 from policies.texts.numbers import kind_title
 from policies.texts.words import short_key
 from proctor.evidence.access import local_reader
@@ -60,6 +60,7 @@ class ReceiptPage(Page):
         self.column.addWidget(self.delivery)
         self._length()
         self._flags()
+        self._said()
         self._kept()
         self._take_along()
         self.column.addStretch(1)
@@ -152,6 +153,15 @@ class ReceiptPage(Page):
             lambda: my_data.comment(folder, flag, words),
             lambda _: self.attempt.say(t.say("Your words are kept with the note, signed."), "good"),
         )
+
+    def _said(self) -> None:
+        """What people said about the notes, as far as this computer's copy knows."""
+        t, told = self.attempt.t, self.mine.told
+        if told.said:
+            card = Card(t.say("What people decided, and why:"))
+            for one in told.said:
+                card.column.addWidget(Words(said(t, one)))
+            self.column.addWidget(card)
 
     def _kept(self) -> None:
         t, told = self.attempt.t, self.mine.told
