@@ -281,6 +281,7 @@ def _who(t: Texts, old: Policy, new: Policy) -> Iterator[Change]:
         ("exam", t.say("The exam has another name.")),
         ("contact", t.say("The person to ask changes.")),
         ("dpia", t.say("The paper about the risks for you changes.")),
+        ("evaluation", t.say("The test of how well the program flags changes.")),
     ):
         before, after = getattr(old, name), getattr(new, name)
         if before != after:

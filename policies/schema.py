@@ -463,6 +463,12 @@ class Policy(Part):
         title="Impact assessment",
         description="Reference of the data protection impact assessment.",
     )
+    evaluation: Text = Field(
+        "",
+        max_length=600,
+        title="Evaluation",
+        description="The measurement behind the thresholds, as `proctor evaluate` writes it.",
+    )
     not_before: datetime | None = Field(
         None,
         title="Holds from",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from policies.evaluated import digest_in, rules_digest
 from policies.lint_rules.base import BASE, BUILT_IN, Hit, Pack, View
 
 _pack = Pack("SIG")
@@ -222,6 +223,30 @@ def _each_picture(view: View) -> Iterable[Hit]:
                 ("detectors", name, "settings", "each_picture"),
                 f"The detector {name} judges each picture by itself.",
             )
+
+
+@_pack.warning(
+    "thresholds with no evaluation behind them",
+    "Nobody knows how many honest students such thresholds flag, until it is measured.",
+    "EU AI Act Art. 15; " + BASE,
+    "Run `proctor evaluate` on recordings like your exam, and name its result in `evaluation`.",
+)
+def _unevaluated(view: View) -> Iterable[Hit]:
+    if view.real and view.policy.rules and not view.policy.evaluation.strip():
+        yield Hit(("evaluation",), "The policy names no measurement of its thresholds.")
+
+
+@_pack.warning(
+    "thresholds changed since they were evaluated",
+    "What was measured was another set of rules; a small change can flag many more students.",
+    "EU AI Act Art. 15; " + BASE,
+    "Evaluate the rules as they are now, or put back those that were measured.",
+)
+def _changed(view: View) -> Iterable[Hit]:
+    measured = digest_in(view.policy.evaluation)
+    now = rules_digest(view.policy.rules)
+    if measured and measured != now:
+        yield Hit(("evaluation",), f"It is of the rules {measured}; these are {now}.")
 
 
 RULES = _pack.rules

@@ -89,7 +89,7 @@ def test_P4_a_change_is_a_sentence_with_old_and_new(full, name, value, sentence,
 OTHER: dict[str, Any] = {
     "institution": "Hill University", "institution_kind": "private", "exam": "Physics 2",
     "contact": "other@lake.example", "stakes": "low", "jurisdictions": ("EU",),
-    "languages": ("en", "de"), "min_age": 18, "dpia": "", "not_before": None, "expires": None,
+    "languages": ("en", "de"), "min_age": 18, "dpia": "", "evaluation": "Report 9", "not_before": None, "expires": None,
     "recipients": (), "student_copy": False, "show_flags": "live", "hub": "",
     "escrow__recipient": KEY, "escrow__threshold": 3,
     "escrow__holders": ("age1" + "j" * 58, "age1" + "k" * 58),

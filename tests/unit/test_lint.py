@@ -31,7 +31,7 @@ PRESETS = {
     "research-study",
 }
 # What an institution has to fill in itself, and what `standard` shows of a clip at its longest.
-LEFT_TO_THE_INSTITUTION = {"L-GEN-01", "L-GEN-04", "L-GEN-05", "L-GEN-06", "L-CLIP-01"}
+LEFT_TO_THE_INSTITUTION = {"L-GEN-01", "L-GEN-04", "L-GEN-05", "L-GEN-06", "L-CLIP-01", "L-SIG-16"}
 CHOSEN = {"standard": {"L-CLIP-05"}, "research-study": {"L-GEN-09"}}
 
 POLICY = """\
@@ -105,6 +105,7 @@ def test_P5_a_preset_filled_in_leaves_nothing_to_mend(name):
         ("Example College (replace with yours)", "College of the Harbour"),
         ("(replace)", "IV"),
         ("example.org", "harbour.test"),
+        ("\nstakes =", '\nevaluation = "Report 17 of 2027"\nstakes ='),
         ("Replace: ", "2027-3, fundamental rights and IRB: "),
         (
             "recipients = []",

@@ -32,7 +32,7 @@ CARDS: tuple[tuple[str, tuple[str, ...]], ...] = (
         mark("Institution and exam"),
         ("institution", "institution_kind", "exam", "contact", "stakes"),
     ),
-    (mark("Where, and for whom"), ("jurisdictions", "languages", "min_age", "dpia")),
+    (mark("Where, and for whom"), ("jurisdictions", "languages", "min_age", "dpia", "evaluation")),
     (mark("Name and validity"), ("id", "version", "not_before", "expires")),
     (mark("Clips and flags"), ("recipients", "student_copy", "show_flags")),
 )
