@@ -16,7 +16,7 @@ from proctor.evidence import dumps
 # One module a command group; each has ``add(subparsers)`` and sets ``run`` on its parsers.
 GROUPS = (
     "demo", "exam", "invite", "replay", "room_scan", "case", "my_data", "policy", "institution", "review",
-    "keys", "models", "plugin", "dataset", "evaluate", "doctor", "crash", "hub",
+    "keys", "models", "plugin", "dataset", "evaluate", "evaluate_faces", "doctor", "crash", "hub",
 )  # fmt: skip
 
 
