@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import h11
@@ -26,6 +27,12 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # asyncio does this itself only for sockets that name their protocol, which a listening socket made
+        # by `socket.create_server` does not: each answer then waited 40 ms for the acknowledgement of its
+        # own headers (Nagle's algorithm and delayed acknowledgements).
+        made = transport.get_extra_info("socket")
+        if made is not None and made.family in (socket.AF_INET, socket.AF_INET6):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self.app_state["connections"]:
             transport.abort()
             return
