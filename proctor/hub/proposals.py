@@ -1,94 +1,50 @@
 """Holds, erasures and exports: each takes two persons, each with the own signature (rules T2, O4).
 
 What is agreed to is one signed document. A hold is the paper of :mod:`proctor.evidence.hold`, the same that lies in
-a case folder; erasures and exports have the form below. Whoever agrees adds a signature beside the first.
+a case folder; erasures and exports have the form of
+:mod:`proctor.hub.papers`. Whoever agrees adds a signature beside the first.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Row, insert, select, update
 
 from policies import sign as dsse
 from policies.errors import PolicyError
 from proctor.errors import InputError
-from proctor.evidence import hold, layout
 from proctor.evidence.untrusted import text
 from proctor.hub import log, staff_keys
 from proctor.hub.flags import Reads
+from proctor.hub.papers import ERASURE, EXPORT, HOLD, Asked, read, write
 from proctor.hub.problems import Problem
 from proctor.hub.staff_auth import Acting
 from proctor.hub.staff_tables import proposals
 from proctor.hub.store import Transaction
-from proctor.hub.tables import attempts, holds
+from proctor.hub.tables import attempts, clips, holds
 
-HOLD: Final = "hold"
-ERASURE: Final = "erasure"
-EXPORT: Final = "export"
-KINDS = (HOLD, ERASURE, EXPORT)
-PAYLOAD_TYPE = "application/vnd.proctor.proposal+json"
+__all__ = [
+    "ERASURE",
+    "EXPORT",
+    "HOLD",
+    "Asked",
+    "approve",
+    "held",
+    "of_attempt",
+    "propose",
+    "read",
+    "write",
+]
 # Who agrees looks at it within days; later it is asked anew.
 OPEN_FOR = timedelta(days=14)
 # A longer hold is asked for again: an appeal and a court's first answer take less.
 LONGEST_HOLD = timedelta(days=2 * 366)
-MAX_REASON = 300
-MAX_FLAGS = hold.MAX_FLAGS
-_FIELDS = {"kind", "attempt", "flags", "name", "reason", "nonce"}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a proposal asks for; ``flags`` empty: all of the attempt. ``until``: a hold's end."""
-
-    kind: str
-    attempt: str
-    flags: frozenset[str]
-    name: str
-    reason: str
-    until: datetime | None = None
-
-
-def write(asked: Asked, nonce: str, key: Ed25519PrivateKey) -> bytes:
-    """An erasure or export in an envelope signed by who asks; holds are written by ``hold.write``."""
-    document = {
-        "kind": asked.kind,
-        "attempt": asked.attempt,
-        "flags": sorted(asked.flags),
-        "name": asked.name,
-        "reason": asked.reason,
-        "nonce": nonce,
-    }
-    payload = json.dumps(document, ensure_ascii=False, sort_keys=True).encode("utf-8")
-    _parse(payload)
-    return dsse.envelope(payload, PAYLOAD_TYPE, [key])
-
-
-def read(envelope: bytes) -> tuple[Asked, str]:
-    """What an envelope asks for, and the SHA-256 (hex) of its payload; signatures are *not* checked here.
-
-    Raises :class:`InputError`.
-    """
-    try:
-        payload, kind, _ = dsse.inspect(envelope)
-    except PolicyError as error:
-        raise InputError(f"The proposal cannot be read: {error}") from error
-    digest = hashlib.sha256(payload).hexdigest()
-    if kind == hold.PAYLOAD_TYPE:
-        held = hold.unchecked(envelope)
-        asked = Asked(HOLD, held.attempt, held.flags, held.name, held.reason, held.until)
-        return asked, digest
-    if kind != PAYLOAD_TYPE:
-        raise InputError("The envelope holds neither a hold nor a proposal.")
-    return _parse(payload), digest
 
 
 def propose(
@@ -189,7 +145,11 @@ def of_attempt(tx: Reads, attempt: str) -> Sequence[Row[Any]]:
 def _locked(tx: Transaction, attempt: str) -> bool:
     """Whether there is such an attempt; nobody else changes it until the transaction ends."""
     query = select(attempts.c.attempt).where(attempts.c.attempt == attempt).with_for_update()
-    return tx.execute(query).first() is not None
+    found = tx.execute(query).first() is not None
+    # Its clips, too, before the log's head is locked: two transactions never wait for each other.
+    own = select(clips.c.flag).where(clips.c.attempt == attempt).order_by(clips.c.flag)
+    tx.execute(own.with_for_update()).all()
+    return found
 
 
 def _hold(tx: Transaction, proposal: str, asked: Asked, now: datetime) -> None:
@@ -239,27 +199,3 @@ def _signers(envelope: bytes, keys: Sequence[str]) -> list[str]:
             continue
         found.append(key)
     return found
-
-
-def _parse(payload: bytes) -> Asked:
-    try:
-        document: Any = json.loads(payload)
-        if not isinstance(document, dict) or set(document) != _FIELDS:
-            raise ValueError(f"it does not have exactly the fields {', '.join(sorted(_FIELDS))}")
-        kind, attempt, listed = document["kind"], document["attempt"], document["flags"]
-        if kind not in (ERASURE, EXPORT):
-            raise ValueError("it asks for nothing that two persons decide")
-        if not isinstance(attempt, str) or not layout.ATTEMPT.fullmatch(attempt):
-            raise ValueError("it names no attempt")
-        if not isinstance(listed, list) or len(listed) > MAX_FLAGS:
-            raise ValueError("its flags are no list")
-        if not all(isinstance(flag, str) and layout.FLAG_ID.fullmatch(flag) for flag in listed):
-            raise ValueError("one of its flags is none")
-        name, reason = text(document["name"], 100), text(document["reason"], MAX_REASON)
-        if not name or not reason or (name, reason) != (document["name"], document["reason"]):
-            raise ValueError("it needs the name of who asks and a reason, one plain line each")
-        if not isinstance(document["nonce"], str) or not 16 <= len(document["nonce"]) <= 64:
-            raise ValueError("its nonce is none")
-        return Asked(kind, attempt, frozenset(listed), name, reason)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"The proposal cannot be read: {str(error)[:200]}.") from error

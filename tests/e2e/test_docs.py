@@ -35,6 +35,7 @@ ELSEWHERE = {
     r"room-scan --camera": "tests/unit/test_room_scan.py",
     r"room-scan --from": "tests/unit/test_sweep.py",
     r"case send\b": "tests/faults/test_outbox.py",
+    r"hub staff\b": "tests/contract/test_staff_requests.py",
 }
 # A placeholder in a page, and what stands for it here.
 STANDS_FOR = {
