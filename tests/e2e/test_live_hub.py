@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import importlib.util
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -231,3 +232,13 @@ def test_what_is_no_command_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(InputError, match=words):
         commands.checked(kind, text, minutes)
+
+
+def test_no_answer_waits_for_the_acknowledgement_of_its_own_headers(hub: Any) -> None:
+    duty = kit.OnDuty(hub.hub, hub.url, "A. Person", "proctor")
+    with kit.listening(duty):
+        connections = list(hub._server.server_state.connections)
+        assert connections
+        for one in connections:
+            made = one.transport.get_extra_info("socket")
+            assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
