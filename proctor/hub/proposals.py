@@ -43,6 +43,8 @@ __all__ = [
 ]
 # Who agrees looks at it within days; later it is asked anew.
 OPEN_FOR = timedelta(days=14)
+# How long an approved export may be carried out.
+EXPORT_FOR = timedelta(days=7)
 # A longer hold is asked for again: an appeal and a court's first answer take less.
 LONGEST_HOLD = timedelta(days=2 * 366)
 
@@ -150,6 +152,19 @@ def _locked(tx: Transaction, attempt: str) -> bool:
     own = select(clips.c.flag).where(clips.c.attempt == attempt).order_by(clips.c.flag)
     tx.execute(own.with_for_update()).all()
     return found
+
+
+def may_export(tx: Reads, person: str, attempt: str, now: datetime) -> bool:
+    """Whether an export of ``attempt`` that ``person`` asked for was agreed to, not too long ago."""
+    rows = tx.execute(
+        select(proposals.c.approved).where(
+            proposals.c.attempt == attempt,
+            proposals.c.kind == EXPORT,
+            proposals.c.proposer == person,
+            proposals.c.approved.is_not(None),
+        )
+    )
+    return any(now <= row.approved + EXPORT_FOR for row in rows)
 
 
 def _hold(tx: Transaction, proposal: str, asked: Asked, now: datetime) -> None:

@@ -20,6 +20,7 @@ from proctor.hub import flags as found_flags
 from proctor.hub import log
 from proctor.hub.flags import Reads
 from proctor.hub.problems import Problem
+from proctor.hub.proposals import EXPORT_FOR
 from proctor.hub.staff_auth import Acting
 from proctor.hub.staff_tables import assignments, decisions, flags, looks, proposals
 from proctor.hub.store import Transaction
@@ -30,8 +31,6 @@ LEASE = timedelta(hours=2)
 MOST_TAKEN = 50
 # How far a reviewer's clock may be from the hub's.
 SKEW = timedelta(minutes=2)
-# How long an approved export may be carried out.
-EXPORT_FOR = timedelta(days=7)
 OPEN = ("waiting", "looked", "second", "disagreed")
 OVER = (found_flags.EXPIRED, found_flags.ERASED)
 

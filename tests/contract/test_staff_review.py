@@ -253,11 +253,20 @@ def test_an_export_takes_two_people(world: Any) -> None:
     asked = admin.client.propose("export", attempt, paper)
     with refused(403, "export"):
         admin.client.header(attempt, "f1", admin.look(world, attempt, "f1", export=asked))
+    with refused(403, "role"):
+        admin.client.journal(attempt)
     ada.client.approve(asked, ada.agrees(paper))
     with refused(403, "export"):
         admin.client.header(attempt, "f2", admin.look(world, attempt, "f2", export=asked))
     assert admin.client.header(attempt, "f1", admin.look(world, attempt, "f1", export=asked))
-    world.turn(days=6)
+    assert admin.client.journal(attempt) == b""
+    with refused(403, "look.first"):
+        ada.client.journal(attempt)
+    world.turn(days=8)
+    with refused(403, "role"):
+        admin.client.journal(attempt)
+    with refused(410, "export.over"):
+        admin.client.header(attempt, "f1", admin.look(world, attempt, "f1", export=asked))
     renewed = world.member("Flo Hart", "admin")
     with refused(403, "export"):
         renewed.client.header(attempt, "f1", renewed.look(world, attempt, "f1", export=asked))
