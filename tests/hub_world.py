@@ -35,7 +35,7 @@ from proctor.hub.app import Hub, create_app
 from proctor.hub.settings import HubSettings
 
 BACKENDS = ("sqlite", "postgresql")
-START_S = 30.0
+START_S = 120.0
 # Whom PostgreSQL runs as where the tests run as root, which it refuses.
 ACCOUNTS = ("postgres", "nobody")
 
@@ -167,21 +167,21 @@ def _account(folder: Path) -> str | None:
 
 
 def _as(account: str | None, command: list[str]) -> None:
-    done = subprocess.run(
-        command, user=account, extra_groups=[] if account else None, cwd="/", check=False,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-    ) if "start" not in command else _quietly(account, command)  # fmt: skip
-    assert done.returncode == 0, done.stdout
-
-
-def _quietly(account: str | None, command: list[str]) -> subprocess.CompletedProcess[str]:
-    # The server would hold our pipe open for as long as it runs.
-    return subprocess.run(
-        command, user=account, extra_groups=[] if account else None, cwd="/", check=False, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-    )  # fmt: skip
+    # Into a file: a server that goes on running would hold a pipe open.
+    with tempfile.TemporaryFile() as said:
+        done = subprocess.run(
+            command,
+            user=account,
+            extra_groups=[] if account else None,
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        said.seek(0)
+        assert done.returncode == 0, said.read().decode(errors="replace")
 
 
 def _free_port() -> int:

@@ -63,6 +63,10 @@ class Observed:
 
         try:
             await self._app(scope, counted, noted)
+        except Exception:
+            # Whoever is outside answers it, and has it in the log.
+            status = status or 500
+            raise
         finally:
             _note(scope, status, taken, time.monotonic() - began)
 

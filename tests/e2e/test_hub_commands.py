@@ -24,7 +24,7 @@ from proctor.evidence import keys
 from proctor.hub import settings
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 40.0
+START_S = 120.0
 
 
 def _load(name: str):
