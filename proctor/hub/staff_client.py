@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import http.server
 import json
@@ -74,6 +75,7 @@ class StaffClient:
         self.token = token
         self._folder = kept or keys.data_dir() / "hubs"
         self._lock = threading.Lock()
+        self._streams: set[urllib3.BaseHTTPResponse] = set()
         self._pool = urllib3.PoolManager(
             num_pools=1,
             maxsize=4,
@@ -83,7 +85,11 @@ class StaffClient:
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; streams that are read end."""
+        for answer in list(self._streams):
+            # Whoever reads it on another thread hears the end at once.
+            with contextlib.suppress(OSError, ValueError):
+                answer.shutdown()
         self._pool.clear()
 
     # Coming and going.
@@ -198,7 +204,7 @@ class StaffClient:
     # Reviewing.
 
     def queue(self, **wanted: Any) -> dict[str, Any]:
-        """Flags and coverage; ``exam``, ``kind``, ``state``, ``mine``, ``order``, ``limit``, ``after``."""
+        """Flags and coverage; ``exam``, ``attempt``, ``kind``, ``state``, ``mine``, ``order``, ``limit``, ``after``."""
         return self._object("queue", **wanted)
 
     def take(
@@ -220,9 +226,9 @@ class StaffClient:
         said: dict[str, Any] = answer.json()
         return said
 
-    def decisions(self, attempt: str) -> list[dict[str, Any]]:
-        """The statements that this person may see, by flag."""
-        return self._rows(f"attempts/{attempt}/decisions")
+    def decisions(self, attempt: str, flag: str = "") -> list[dict[str, Any]]:
+        """The statements that this person may see, by flag; of one ``flag`` only where it is given."""
+        return self._rows(f"attempts/{attempt}/decisions", flag=flag)
 
     def command(self, attempt: str, said: Mapping[str, Any]) -> dict[str, Any]:
         """Send a command to a student's program."""
@@ -249,8 +255,10 @@ class StaffClient:
             try:
                 if answer.status != 200:
                     raise _refused(answer.status, answer.read(MAX_JSON))
+                self._streams.add(answer)
                 yield from _frames(answer)
             finally:
+                self._streams.discard(answer)
                 answer.close()
         except urllib3.exceptions.HTTPError as error:
             raise MissingError("The line to the hub broke; it is opened again.") from error

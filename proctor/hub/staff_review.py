@@ -45,6 +45,7 @@ def queue(
     hub: OneHub,
     who: Annotated[Acting, Depends(acting("queue.read"))],
     exam: Annotated[str | None, Query(max_length=64)] = None,
+    attempt: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$")] = None,
     kind: Annotated[str | None, Query(max_length=60)] = None,
     state: State | None = None,
     mine: bool = False,
@@ -73,6 +74,8 @@ def queue(
     )
     if exam is not None:
         query = query.where(flags.c.exam == exam)
+    if attempt is not None:
+        query = query.where(flags.c.attempt == attempt)
     if kind is not None:
         query = query.where(flags.c.kind == kind)
     if state == "expired":
@@ -82,12 +85,12 @@ def queue(
     if mine:
         query = query.where(assignments.c.person == who.id)
     if after:
-        moment, attempt, flag = _place(after)
+        moment, last_attempt, last_flag = _place(after)
         query = query.where(
             or_(
                 by > moment,
-                and_(by == moment, flags.c.attempt > attempt),
-                and_(by == moment, flags.c.attempt == attempt, flags.c.flag > flag),
+                and_(by == moment, flags.c.attempt > last_attempt),
+                and_(by == moment, flags.c.attempt == last_attempt, flags.c.flag > last_flag),
             )
         )
     with hub.store.reading() as connection:
@@ -142,12 +145,17 @@ def decide(
 
 @router.get("/attempts/{attempt}/decisions")
 def decisions_of(
-    hub: OneHub, who: Annotated[Acting, Depends(acting("decision.read"))], attempt: Attempt
+    hub: OneHub,
+    who: Annotated[Acting, Depends(acting("decision.read"))],
+    attempt: Attempt,
+    flag: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")] = None,
 ) -> list[dict[str, Any]]:
     """Signed statements by flag; whoever looks at flags sees others' only after an own look."""
     with hub.store.reading() as connection:
         found = []
         for row in found_flags.of_attempt(connection, attempt):
+            if flag not in (None, row.flag):
+                continue
             shown = reviewing.visible(connection, who, attempt, row.flag)
             if not shown:
                 continue
