@@ -57,11 +57,27 @@ class CaseFile:
         """Every statement about ``flag``."""
         return self._by_flag.get(flag, [])
 
-    def standing(self, flag: str, now: datetime | None = None) -> Standing:
+    @cached_property
+    def read_at(self) -> datetime:
+        """When this was first asked; what is shown of a case is of one moment."""
+        return datetime.now(UTC)
+
+    @cached_property
+    def _stands(self) -> dict[str, Standing]:
+        return {}
+
+    @cached_property
+    def _refusals(self) -> dict[str, str]:
+        return {}
+
+    def standing(self, flag: str) -> Standing:
         """Where ``flag`` stands."""
-        when = now or datetime.now(UTC)
-        comments = self.comments.get(flag, ())
-        return decision.standing(self.of(flag), self.review, comments, self.readable, when)
+        if flag not in self._stands:
+            comments = self.comments.get(flag, ())
+            self._stands[flag] = decision.standing(
+                self.of(flag), self.review, comments, self.readable, self.read_at
+            )
+        return self._stands[flag]
 
     def seen(self, flag: str) -> bool:
         """Whether the reviewer has signed a look at ``flag``, which ends the blind look."""
@@ -71,11 +87,14 @@ class CaseFile:
         """The statements about ``flag`` that the reviewer may read."""
         return decision.visible(self.of(flag), self.key)
 
-    def refusal(self, flag: str, now: datetime | None = None) -> str:
+    def refusal(self, flag: str) -> str:
         """Why the reviewer can sign no look at ``flag`` now; empty: they can."""
-        when = now or datetime.now(UTC)
-        stand = self.standing(flag, when)
-        look = stand.look or "first"
+        if flag not in self._refusals:
+            self._refusals[flag] = self._refused(flag)
+        return self._refusals[flag]
+
+    def _refused(self, flag: str) -> str:
+        look, when = self.standing(flag).look or "first", self.read_at
         new = Decision(
             self.story.attempt, flag, "", look, "nothing_to_see", "", self.who, when, key=self.key
         )
