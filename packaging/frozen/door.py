@@ -23,7 +23,7 @@ def plugin_folder() -> Path:
         return Path(named)
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("open-proctor")) / "plugins"
+    return Path(platformdirs.user_data_dir("open-proctor", appauthor=False)) / "plugins"
 
 
 def open_to_plugins() -> None:
