@@ -124,6 +124,24 @@ DELIVERY = (
 # Why an invitation is not opened (proctor/session/invitation, policies/invitation).
 JOINING = (
     mark(
+        "The invitation holds no policy, and not both the hub's address and a code with which to "
+        "fetch it; ask for it again."
+    ),
+    mark(
+        "The invitation is for the hub {given}, and its policy names {other}; ask for one whose "
+        "parts belong together."
+    ),
+    mark("What the hub {address} gives is not used: {why}"),
+    mark(
+        "The exam's policy cannot be had from {address} now ({why}); try again with a network, or "
+        "ask for the whole invitation as a file."
+    ),
+    mark(
+        "This invitation is in use already, perhaps on another computer: a hub takes one attempt "
+        "for each. Go on there, or ask the institution for a new invitation. What was recorded "
+        "here stays here, sealed."
+    ),
+    mark(
         "The invitation {given} cannot be read ({error}); give the file you were sent, or the "
         "link that begins with {scheme}"
     ),
