@@ -1,0 +1,69 @@
+"""`proctor evaluate-faces`: real heads before the real plug-ins, and tables that say what they cannot."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proctor.errors import InputError
+from proctor.evaluate import stills, stills_table
+from proctor.evaluate.statistics import Estimate
+
+GROUPS = ("age_group_fairface", "gender_fairface")
+
+
+@pytest.fixture
+def few(media: Path, tmp_path: Path) -> Path:
+    """Three heads and a file that is none, with their labels."""
+    source = media / "images" / "faces_fairface"
+    with (source / "labels.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["age_group_fairface"] == "30-39"][:3]
+    for row in rows:
+        shutil.copy(source / row["file"], tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    rows.append({**rows[0], "file": "broken.jpg", "gender_fairface": ""})
+    with (tmp_path / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return tmp_path
+
+
+def test_heads_are_seen_and_what_is_no_picture_is_listed(
+    few: Path, model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for name in ("yunet", "face_landmarker"):
+        model(name)
+    done: list[int] = []
+    made = stills.work_out(stills.read(few, GROUPS), done.append, identity=False)
+    assert done == [1, 2, 3]
+    assert made.unread == ("broken.jpg: no picture that reads",)
+    first = made.asked[0]
+    assert (first.question, made.pictures) == ("no face found", 3)
+    assert isinstance(first.whole, Estimate)
+    assert (first.whole.count, first.whole.n) == (0, 3)
+    assert [path.name for path in stills_table.write(made, tmp_path / "out")] == [
+        "faces.md",
+        "faces.json",
+        "faces.csv",
+    ]
+    page = (tmp_path / "out" / "faces.md").read_text(encoding="utf-8")
+    assert "0 of 3 = 0.0 % (0.0 to 70.8 %)" in page
+    assert "Left out: broken.jpg" in page
+    assert json.loads((tmp_path / "out" / "faces.json").read_text(encoding="utf-8"))["stills"]
+
+
+def test_an_empty_label_is_a_group_not_stated(few: Path) -> None:
+    assert stills.read(few, GROUPS)[-1].groups == {"age_group_fairface": "30-39"}
+
+
+def test_a_folder_without_labels_and_a_column_that_is_not_there(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no column 'tone'"):
+        stills.read(few, ["tone"])
+    with pytest.raises(InputError, match="cannot be read"):
+        stills.read(tmp_path / "nowhere", GROUPS)
