@@ -22,6 +22,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="CASE",
         help="folder of a case (default: it is asked for)",
     )
+    parser.add_argument(
+        "--hub",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="work at a hub: what is going on, its queue, and its cases (without an address: the last one)",
+    )
     parser.add_argument("--name", metavar="WHO", help="who looks (default: the account's name)")
     parser.add_argument(
         "--identity",
@@ -41,10 +48,17 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from proctor.cli.apps import start
     from proctor.cli.case_show import identities_of
+    from proctor.errors import InputError
 
+    if arguments.hub is not None and (arguments.case is not None or arguments.name):
+        raise InputError(
+            "At a hub, cases come from its queue and your name is that of your account: give --hub "
+            "without a folder and without --name."
+        )
     ask = passphrase.asker(arguments.passphrase_file)
     return start(
         "console",
+        hub=arguments.hub,
         case=arguments.case,
         who=arguments.name,
         identities=identities_of(arguments.identity, ask),

@@ -73,6 +73,7 @@ class StaffClient:
     ) -> None:
         self.hub = check_address(hub)
         self.token = token
+        self._ca = ca
         self._folder = kept or keys.data_dir() / "hubs"
         self._lock = threading.Lock()
         self._streams: set[urllib3.BaseHTTPResponse] = set()
@@ -91,6 +92,10 @@ class StaffClient:
             with contextlib.suppress(OSError, ValueError):
                 answer.shutdown()
         self._pool.clear()
+
+    def again(self) -> StaffClient:
+        """Another client of the same log-in, with connections of its own."""
+        return StaffClient(self.hub, self.token, kept=self._folder, ca=self._ca)
 
     # Coming and going.
 

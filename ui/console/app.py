@@ -14,6 +14,7 @@ from proctor.evidence import keys, view
 from proctor.evidence.access import Reader, local_reader
 from proctor.evidence.keys import KeyFile
 from ui import app
+from ui.console import hub_app
 from ui.console.source import FolderSource
 from ui.console.start import KeyPage, StartPage
 from ui.console.window import ConsoleWindow
@@ -25,13 +26,17 @@ def main(
     who: str | None = None,
     identities: Sequence[x25519.Identity] = (),
     lang: str | None = None,
+    hub: str | None = None,
 ) -> int:
     """Run until the window is closed; returns the exit code.
 
     ``case``: a folder to look at; ``who``: who looks (default: the account's name); ``identities``
-    open the clips (default: what this machine has). Raises :class:`proctor.errors.MissingError` where
-    there is no display, :class:`proctor.errors.InputError` where it is not known who looks.
+    open the clips (default: what this machine has); ``hub``: work there instead (empty: it is asked
+    for). Raises :class:`proctor.errors.MissingError` where there is no display,
+    :class:`proctor.errors.InputError` where it is not known who looks.
     """
+    if hub is not None:
+        return hub_app.main(hub, identities, lang)
     reader = local_reader(who)
     running, said = app.start("Open Proctor", lang)
     desks = [Desk(said.lang, reader, identities)]

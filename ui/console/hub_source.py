@@ -172,6 +172,18 @@ class HubSource:
         story = read_story((one.event for one in records), self._policy)
         return replace(case, story=only(story, self.items))
 
+    def ahead(self) -> None:
+        """Read the case before anybody asks for it, and bring its first clip near."""
+        case = self.load()
+        first = next((flag.id for flag in case.story.flags if not case.refusal(flag.id)), None)
+        if first is not None:
+            self.fetch(first)
+
+    def recipients(self) -> set[str]:
+        """Public keys of which one opens the clips of these flags."""
+        wanted = [one for name, one in self._sealed.items() if name in self.items]
+        return {str(key) for one in wanted for key in one.get("recipients", ())}
+
     # --- looking ------------------------------------------------------------------------------
 
     def fetch(self, flag: str) -> None:

@@ -87,7 +87,9 @@ def at(second: object) -> str:
 def local(t: Texts, when: object) -> str:
     """A moment (ISO 8601 or seconds since 1970) as this computer's people write it."""
     found = moment(when)
-    seconds = float(when) if isinstance(when, int | float) else found and found.timestamp()
+    seconds = float(when) if isinstance(when, int | float) else None
+    if found is not None:
+        seconds = found.timestamp()
     if seconds is None:
         return ""
     shown = QDateTime.fromSecsSinceEpoch(int(seconds))

@@ -45,10 +45,12 @@ Entry = tuple[str, str, str, Callable[[], object]]
 
 
 class ConsoleWindow(QMainWindow):
-    """Shows one case at a time. ``speak`` asks for another language, ``choosing`` for another case."""
+    """Shows one case at a time. ``speak`` asks for another language, ``choosing`` for another case;
+    ``through`` says that the next moment was asked for and none of this case waits."""
 
     speak = Signal(str)
     choosing = Signal()
+    through = Signal()
 
     def __init__(self, t: Texts) -> None:
         super().__init__()
@@ -359,6 +361,7 @@ class ConsoleWindow(QMainWindow):
             self.look_at(wanted[0])
         elif not waiting:
             self.say(self.t.say("No moment of this case waits for you."), "good")
+            self.through.emit()
 
     def _step(self, by: int) -> None:
         place = self.moments.currentRow() + by
