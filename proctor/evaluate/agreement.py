@@ -28,7 +28,8 @@ def alpha(said: Said, person_of: Mapping[str, str], level: float = LEVEL) -> Ans
     things = shared_things(said)
     if not things:
         return Unsaid("no two people answered the same thing", 0, "things answered twice")
-    answers = sorted({a for one in said.values() for t, a in one.items() if t in set(things)})
+    shared = set(things)
+    answers = sorted({a for one in said.values() for t, a in one.items() if t in shared})
     if len(answers) < 2:
         return Unsaid(
             f"everybody said '{answers[0]}' throughout, so nothing could differ",
@@ -39,7 +40,8 @@ def alpha(said: Said, person_of: Mapping[str, str], level: float = LEVEL) -> Ans
         [[sum(one.get(t) == a for one in said.values()) for a in answers] for t in things], float
     )
     names = sorted({person_of[t] for t in things})
-    owner = np.array([names.index(person_of[t]) for t in things])
+    place = {name: i for i, name in enumerate(names)}
+    owner = np.array([place[person_of[t]] for t in things])
     pairs = np.zeros((len(names), len(answers), len(answers)))
     np.add.at(pairs, owner, _coincidences(counts))
 
@@ -91,9 +93,10 @@ def kappas(said: Said, level: float = LEVEL) -> dict[tuple[str, str], Answer]:
         if len(answers) < 2:
             found[one, other] = Unsaid("both said the same throughout", len(both), "things")
             continue
+        places = {answer: i for i, answer in enumerate(answers)}
         table = np.zeros((len(answers), len(answers)))
         for thing in both:
-            table[answers.index(said[one][thing]), answers.index(said[other][thing])] += 1
+            table[places[said[one][thing]], places[said[other][thing]]] += 1
         with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)
             made = cohens_kappa(table)
