@@ -70,6 +70,12 @@ class CaseFile:
     def _refusals(self) -> dict[str, str]:
         return {}
 
+    def worked_out(self) -> CaseFile:
+        """The same, with the standing of every flag known: done off the window's thread."""
+        for flag in self.story.flags:
+            self.refusal(flag.id)
+        return self
+
     def standing(self, flag: str) -> Standing:
         """Where ``flag`` stands."""
         if flag not in self._stands:
@@ -150,7 +156,7 @@ class FolderSource:
             key=deciding.key_of(self.reader),
             who=self.reader.name,
         )
-        return self._file
+        return self._file.worked_out()
 
     def clip(self, flag: str) -> bytes:
         if not self.identities:
@@ -176,7 +182,7 @@ class FolderSource:
         known = {deciding.name_of(one): one for one in case.decisions}
         found = deciding.read(self.folder, case.story.attempt, known)
         self._file = replace(case, decisions=found)
-        return self._file
+        return self._file.worked_out()
 
     def _case(self) -> view.CaseView:
         if self._view is None:
