@@ -7,6 +7,7 @@ import base64
 import importlib.util
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,6 +154,8 @@ def test_who_was_away_for_too_long_is_told_to_fetch_everything_anew(hub: Any) ->
         tx.execute(sa.delete(table).where(table.c.id <= 3))
     with kit.listening(duty, after=1) as heard:
         kit.wait(lambda: heard.of("missed"), "that something is missing")
+    with kit.listening(duty, after=900) as heard:  # a number of before a restored backup
+        kit.wait(lambda: heard.of("missed"), "that something is missing")
     with kit.listening(duty, after=3) as heard:
         kit.wait(lambda: len(heard.of("alert")) == 2, "the two that are there")
         assert [one["n"] for one in heard.of("alert")] == [3, 4]
@@ -198,8 +201,6 @@ def test_only_people_on_duty_watch_and_speak(hub: Any, line: LiveClient) -> None
 
 
 def test_an_agent_waits_for_a_command_and_gets_it_at_once(hub: Any, line: LiveClient) -> None:
-    import threading
-
     duty = kit.OnDuty(hub.hub, hub.url, "A. Person", "proctor")
     got: list[Any] = []
     waiter = threading.Thread(target=lambda: got.extend(line.commands(0, wait=20)))
@@ -242,3 +243,40 @@ def test_no_answer_waits_for_the_acknowledgement_of_its_own_headers(hub: Any) ->
         for one in connections:
             made = one.transport.get_extra_info("socket")
             assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def test_a_slow_line_keeps_the_clips_here_and_the_heartbeat_says_so(
+    hub: Any, tmp_path: Path
+) -> None:
+    from proctor.evidence.outbox import Outbox
+    from proctor.evidence.sender import Courier, Sender
+    from proctor.hub.client import HubClient
+    from proctor.session.live_link import linked
+
+    exam = cases.publish(hub.hub, hub.url)
+    code = cases.code(hub.hub, exam)
+    folder = cases.whole(tmp_path / "case", exam, 1, size=700_000)
+    attempt = cases.attempt_of(folder)
+    duty = kit.OnDuty(hub.hub, hub.url, "A. Person", "proctor")
+    told: list[str] = []
+
+    def make(tell: Any) -> Sender:
+        client = HubClient(hub.url, attempt, token=code)
+        # 1 kB a second, of which the clip alone would need more than ten minutes.
+        return Sender(Outbox.of(folder, hub.url), client, bytes_s=1_000.0, tell=tell)
+
+    courier = Courier(make, told.append)
+    courier.start()
+    kit.wait(lambda: not courier.clips_go, "the clips to be kept")
+    assert any("The connection is slow" in sentence for sentence in told)
+    policy = SimpleNamespace(policy=SimpleNamespace(hub=hub.url))
+    state = SimpleNamespace(on_break=False, break_by="")
+    session = SimpleNamespace(
+        plan=policy,
+        case=SimpleNamespace(attempt=attempt, records=list),
+        desk=SimpleNamespace(state=state),
+        interventions=SimpleNamespace(changed=threading.Event(), help_calls=0),
+    )
+    with linked(session, code, told.append, courier):
+        kit.wait(lambda: duty.row(attempt).get("delivery") == "events_only", "the heartbeat")
+    courier.stop(patience_s=0.1)
