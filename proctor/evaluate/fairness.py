@@ -132,7 +132,9 @@ def verdict(
         more = own[0] / own[1] > rest[0] / rest[1]
         return f"{'higher' if more else 'lower'} than among the others (p = {p_holm:.3g}, Holm)"
     if made.power is None:
-        return "no difference shown; nothing was counted, or so much that twice as often is no case"
+        if own[0] + rest[0] == 0:
+            return "nobody was counted in any group, so no difference could show"
+        return "no difference shown; half or more were counted, so twice as often is no case"
     if made.power < FAIR_POWER:
         return (
             f"no difference shown, and twice as often would be seen with a chance of only "

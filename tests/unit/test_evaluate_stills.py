@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from proctor.errors import InputError
@@ -19,12 +21,14 @@ GROUPS = ("age_group_fairface", "gender_fairface")
 
 @pytest.fixture
 def few(media: Path, tmp_path: Path) -> Path:
-    """Three heads and a file that is none, with their labels."""
+    """Three heads, a picture of nobody and a file that is no picture, with their labels."""
     source = media / "images" / "faces_fairface"
     with (source / "labels.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["age_group_fairface"] == "30-39"][:3]
     for row in rows:
         shutil.copy(source / row["file"], tmp_path)
+    cv2.imwrite(str(tmp_path / "nobody.png"), np.full((400, 400, 3), 128, np.uint8))
+    rows.append({**rows[0], "file": "nobody.png"})
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     rows.append({**rows[0], "file": "broken.jpg", "gender_fairface": ""})
     with (tmp_path / "labels.csv").open("w", encoding="utf-8", newline="") as file:
@@ -41,19 +45,21 @@ def test_heads_are_seen_and_what_is_no_picture_is_listed(
         model(name)
     done: list[int] = []
     made = stills.work_out(stills.read(few, GROUPS), done.append, identity=False)
-    assert done == [1, 2, 3]
+    assert done == [1, 2, 3, 4]
     assert made.unread == ("broken.jpg: no picture that reads",)
     first = made.asked[0]
-    assert (first.question, made.pictures) == ("no face found", 3)
+    assert (first.question, made.pictures) == ("no face found", 4)
     assert isinstance(first.whole, Estimate)
-    assert (first.whole.count, first.whole.n) == (0, 3)
+    # The heads are found, and the empty grey picture is not.
+    assert [told["no face found"] for _, told in made.answers] == [False, False, False, True]
+    assert (first.whole.count, first.whole.n) == (1, 4)
     assert [path.name for path in stills_table.write(made, tmp_path / "out")] == [
         "faces.md",
         "faces.json",
         "faces.csv",
     ]
     page = (tmp_path / "out" / "faces.md").read_text(encoding="utf-8")
-    assert "0 of 3 = 0.0 % (0.0 to 70.8 %)" in page
+    assert "1 of 4 = 25.0 % (0.6 to 80.6 %)" in page
     assert "Left out: broken.jpg" in page
     assert json.loads((tmp_path / "out" / "faces.json").read_text(encoding="utf-8"))["stills"]
 
