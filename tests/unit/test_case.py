@@ -374,7 +374,7 @@ def test_verify_prints_a_numbered_list_and_its_exit_code_answers(
     assert run("verify", str(finished_case)) == 0
     printed = capsys.readouterr().out
     assert "  1. ok " in printed
-    assert "25 of 25 checks passed" in printed
+    assert "26 of 26 checks passed" in printed
     (finished_case / "clips" / "object.phone-002.mp4.age").unlink()
     assert run("verify", str(finished_case), "--json") == 1
     checks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
