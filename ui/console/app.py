@@ -66,6 +66,9 @@ class Desk(QObject):
         self.window.restore_place()
         self.start = StartPage(self.t, reader.name)
         self.key_page = KeyPage(self.t, self.window.worker)
+        # In the window from the beginning: a widget without one outlives the application, and must not.
+        for page in (self.start, self.key_page):
+            self.window.stack.addWidget(page)
         self.window.choosing.connect(self.start.ask)
         self.start.opening.connect(lambda folder: self.open(Path(folder)))
         self.key_page.opened.connect(self._open_with)
