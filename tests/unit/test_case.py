@@ -378,7 +378,7 @@ def test_verify_prints_a_numbered_list_and_its_exit_code_answers(
     (finished_case / "clips" / "object.phone-002.mp4.age").unlink()
     assert run("verify", str(finished_case), "--json") == 1
     checks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [check["number"] for check in checks] == list(range(1, 26))
+    assert [check["number"] for check in checks] == list(range(1, 27))
     assert [check["code"] for check in checks if not check["ok"]] == ["clips-present"]
     with pytest.raises(InputError, match="no Ed25519 public key"):
         run("verify", str(finished_case), "--root-key", "AAAA")
