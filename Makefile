@@ -13,7 +13,7 @@ endif
 endif
 export PYTHON
 
-.PHONY: package package-setup package-test release help setup run test check faults fuzz bench models lock export-env
+.PHONY: package package-setup package-test release help setup run test check faults fuzz bench models lock export-env docs
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1:	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,9 @@ BENCHES := startup consent evidence agent live memory student
 
 bench: $(DEV_READY)  ## what the claims about speed and memory are measured with
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit $$?; done
+
+docs: $(DEV_READY)  ## the documents as a site, every link checked
+	$(BIN)/python packaging/site/build.py
 
 models: $(RUN_READY)  ## try again to fetch networks that were not to be had
 	$(BIN)/proctor models install
