@@ -1,4 +1,4 @@
-"""``proctor dataset``: labelled recordings, checked and altered, before anything is evaluated."""
+"""``proctor dataset``: recordings labelled, checked and altered, before anything is evaluated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proctor.cli.running import add_quiet, step_bar
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("dataset", help="check and alter labelled recordings")
+    parser = commands.add_parser("dataset", help="label, check and alter recordings")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     check = actions.add_parser(
         "check",
@@ -20,6 +20,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of recordings")
     check.add_argument("--json", action="store_true", help="one JSON object")
     check.set_defaults(run=run_check)
+    label = actions.add_parser(
+        "label",
+        help="say in a window what recordings show",
+        description="A window with a key for everything, over the table truth.csv, in which several people "
+        "may label. It shows nothing that a detector found. Exit code 3: no display, or no Qt.",
+    )
+    label.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of recordings")
+    label.add_argument(
+        "--name", default="", help="who labels (default: asked once, then remembered)"
+    )
+    label.add_argument(
+        "--lang", choices=("en", "de", "fr", "es", "nl"), help="language (default: the system's)"
+    )
+    label.set_defaults(run=run_label)
     augment = actions.add_parser(
         "augment",
         help="a dataset of altered recordings, with the labels carried along",
@@ -78,6 +92,16 @@ def run_check(arguments: argparse.Namespace) -> int:
         f"{len(found.remarks)} things to know."
     )
     return 1 if found.faults else 0
+
+
+def run_label(arguments: argparse.Namespace) -> int:
+    from proctor.cli.apps import start
+    from proctor.evaluate.labels import ready
+
+    dataset, said = ready(arguments.dataset)
+    if said:
+        print(said)
+    return start("researcher", dataset=dataset, lang=arguments.lang, who=arguments.name)
 
 
 def run_augment(arguments: argparse.Namespace) -> int:

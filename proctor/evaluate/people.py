@@ -148,7 +148,7 @@ def agree(run: Run, study: Study) -> Agreement:
         thing = f"{review.session} {review.kind} {review.start:.1f}"
         said.setdefault(review.reviewer, {})[thing] = review.verdict
         owner[thing] = person_of.get(review.session, review.session)
-    marked, marks_of = _marks(run.sessions)
+    marked, marks_of = marks(run.sessions)
     return Agreement(
         agreement.alpha(said, owner) if said else Unsaid("nobody reviewed a flag", 0, "flags"),
         agreement.alpha(marked, marks_of)
@@ -159,7 +159,7 @@ def agree(run: Run, study: Study) -> Agreement:
     )
 
 
-def _marks(
+def marks(
     sessions: Sequence[Session],
 ) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """What each annotator says of every second and kind that anybody labelled in a session."""

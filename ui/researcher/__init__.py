@@ -1,0 +1,1 @@
+"""The researcher's window: labels for recordings, by hand and by keyboard."""
