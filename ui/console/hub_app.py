@@ -196,7 +196,9 @@ class HubDesk(QObject):
         if office is not None:
             client = office.client.again()
             new.window.enter(
-                Office(new.t, client, office.person, new.window.worker, new.window.say)
+                Office(
+                    new.t, client, office.person, new.window.worker, new.window.say, key=office.key
+                )
             )
         self.close()
         return new

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyrage import x25519
 
 from policies import sign
@@ -26,7 +27,8 @@ Say = Callable[[str, Severity], None]
 
 @dataclass
 class Office:
-    """One person, logged in at one hub. ``say`` shows a sentence at the foot of the window."""
+    """One person, logged in at one hub. ``say`` shows a sentence at the foot of the window; ``key`` is what this
+    computer signs with."""
 
     t: Texts
     client: StaffClient
@@ -35,10 +37,11 @@ class Office:
     say: Say
     identities: Sequence[x25519.Identity] = ()
     exam: str = ""
+    key: Ed25519PrivateKey = field(default_factory=reviewer_key)
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(str(self.person["name"]), reviewer_key())
+        self.reader = Reader(str(self.person["name"]), self.key)
 
     @property
     def roles(self) -> frozenset[str]:

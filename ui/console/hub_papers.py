@@ -42,7 +42,7 @@ class PapersPage(Page):
         super().__init__(
             t.say("Who did what"),
             t.say(
-                "Every look and every decision stands in the hub's log, which nobody can change."
+                "Every look and every decision stands in the hub's log; a record that is taken out is noticed."
             ),
             wide=True,
         )
