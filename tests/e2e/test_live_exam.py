@@ -201,7 +201,7 @@ def test_no_command_ends_an_exam_or_can_be_made_to(hub: Any, make: Any, tmp_path
             )
             assert status == 422, minutes
         # An agent leaves out what is not in the table, whoever says it.
-        assert exam.session.is_live
+        kit.wait(lambda: exam.session.is_live, "the exam to go on")
 
 
 def test_one_invitation_serves_one_computer(
@@ -214,7 +214,7 @@ def test_one_invitation_serves_one_computer(
         kit.wait(lambda: duty.ask("GET", f"attempts/{attempt}")[0] == 200, "the first computer")
         with sitting(world, tmp_path / "second", code) as second:
             kit.wait(lambda: second.heard("in_use"), "the sentence on the second computer")
-            assert second.session.is_live
+            kit.wait(lambda: second.session.is_live, "the exam to go on there")
         assert not first.heard("in_use")
     rows = duty.ask("GET", "attempts")[1]
     assert [row["attempt"] for row in rows] == [attempt]
