@@ -25,8 +25,9 @@ LEAST_CHUNK = 4_000
 # A request that took this long (s) was too large; one that took less may grow.
 LONG_REQUEST_S = 4.0
 SHORT_REQUEST_S = 1.0
-# How often the case is looked at for something new (s).
-LOOK_S = 2.0
+# How often the case is looked at for something new (s): a proctor is to hear of a flag within two seconds,
+# and the rest of the way takes its part.
+LOOK_S = 0.5
 # During an exam, clips that would take longer than this (s) wait for its end; they go again below half.
 HOLD_S = 600.0
 # Weight of the newest measurement of the connection's speed.
