@@ -112,18 +112,19 @@ class Desk(QObject):
     def begin(self, labels: Labels) -> None:
         """Label as this person."""
         if self.window is None:
-            self._open(Work(labels))
+            self._open(Work(labels), labels.dataset.entries[0].id)
         if self.asking is not None:
             self.asking.close()
             self.asking.deleteLater()
             self.asking = None
 
-    def _open(self, work: Work) -> LabelWindow:
+    def _open(self, work: Work, session: str, at: float = 0.0) -> LabelWindow:
         self.window = made = LabelWindow(self.t, work)
         made.restore_place()
         made.speak.connect(self.in_language)
         made.renaming.connect(self.ask)
         made.show()
+        made.go_to(session, lambda: made.player.go(at))
         return made
 
     def in_language(self, lang: str) -> None:
@@ -136,8 +137,7 @@ class Desk(QObject):
         if isinstance(running, QApplication):
             app.speak(running, lang)
         self.t = texts(lang)
-        new = self._open(old.work)
-        new.go_to(session, lambda: new.player.go(at))
+        self._open(old.work, session, at)
         # Its labels live on in the new one, which saves them.
         old.leave()
         old.deleteLater()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -71,7 +71,6 @@ class LabelWindow(QMainWindow):
         self._actions()
         self.resize(*centred_on(WIDTH, HEIGHT))
         self._fill()
-        QTimer.singleShot(0, lambda: self.go_to(self.entries[0].id))
 
     # --- what there is ------------------------------------------------------------------------
 
@@ -168,7 +167,7 @@ class LabelWindow(QMainWindow):
                  lambda: self.nudge(0, 1)),
                 ("delete", t.say("Delete"), "Del", self.delete),
                 ("undo", t.say("Undo"), _keys(standard.Undo) or "Ctrl+Z", self.undo),
-                ("redo", t.say("Redo"), _keys(standard.Redo) or "Ctrl+Y", self.redo),
+                ("redo", t.say("Redo"), "Ctrl+Y", self.redo),
                 ("compare", t.say("Compare with others"), "A", self.compare.show_button.toggle),
             ]),
             (t.say("&Recording"), [
@@ -192,6 +191,9 @@ class LabelWindow(QMainWindow):
                 made.triggered.connect(lambda _=False, act=act: act())
                 menu.addAction(made)
                 self.action[name] = made
+        # Both keys that people know for it, on every system.
+        both = [QKeySequence("Ctrl+Shift+Z"), QKeySequence("Ctrl+Y")]
+        self.action["redo"].setShortcuts(both)
         # WCAG 2.2, 2.1.4: keys of one character can be switched off, for who speaks their input.
         self.letters = QAction(t.say("Keys of one character"), self, checkable=True)
         self.letters.setChecked(True)
