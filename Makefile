@@ -76,6 +76,9 @@ lock: $(DEV_READY)  ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra ui --extra hub --extra evaluate \
 		--extra cluster --group dev --constraint packaging/build.lock --constraint requirements.lock \
 		--output-file requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --extra hub \
+		--constraint packaging/build.lock --constraint requirements-dev.lock \
+		--output-file requirements-hub.lock
 
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

@@ -29,6 +29,7 @@ HOSTS = [
     "deb.deb" + "ian.org", "download.py" + "torch.org", "ana" + "conda.org", "hugging" + "face.co",
     "artifact" + "-registry", "docker" + ".io", "ghcr" + ".io",
 ]  # fmt: skip
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-hub.lock")
 MACHINE = ["/wo" + "rk/", "/ro" + "ot/", "/tmp/" + "bash"]  # noqa: S108
 
 
@@ -46,7 +47,7 @@ def files() -> list[Path]:
 @cache
 def texts() -> dict[str, str]:
     """Our own texts by path; the licence is not ours, and the lock files are a resolver's."""
-    foreign = {"LICENSE", "packaging/build.lock", "requirements.lock", "requirements-dev.lock"}
+    foreign = {"LICENSE", "packaging/build.lock", *LOCKS}
     found = {}
     for path in files():
         name = path.relative_to(ROOT).as_posix()
@@ -162,12 +163,24 @@ def test_set_up_scripts_are_shell_that_parses(script: str) -> None:
 
 
 def test_locks_hold_no_cuda_and_one_opencv() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
-        pinned = re.findall(
-            r"^([a-z0-9._-]+)==", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE
-        )
+    for name in LOCKS:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        pinned = re.findall(r"^([a-z0-9._-]+)==", text, re.MULTILINE)
+        assert "index-url" not in text
         assert len(pinned) > 30, name
         assert not [
             p for p in pinned if p.startswith(("nvidia", "torch", "ultralytics", "openvino"))
         ]
         assert [p for p in pinned if p.startswith("opencv")] == ["opencv-python-headless"]
+
+
+def test_what_is_in_two_locks_is_the_same_in_both() -> None:
+    pins = [
+        dict(re.findall(r"^([a-z0-9._-]+)==([^ ]+)", (ROOT / name).read_text("utf-8"), re.M))
+        for name in LOCKS
+    ]
+    run, dev, hub = pins
+    assert hub.keys() >= {"fastapi", "uvicorn", "sqlalchemy", "psycopg-binary", "boto3"}
+    assert not {name for name in hub if name.startswith(("pyside6", "pytest"))}
+    for one in (run, hub):
+        assert {name: dev.get(name) for name in one} == one
