@@ -62,14 +62,18 @@ def clips_of(folder: Path) -> list[bytes]:
     ]
 
 
-def make_case(folder: Path, clips: Sequence[bytes], flags: int) -> Path:
-    """A case of so many flags over three hours, with the scores of a whole exam."""
+def make_case(
+    folder: Path, clips: Sequence[bytes], flags: int, signed: bytes | None = None
+) -> Path:
+    """A case of so many flags over three hours, with the scores of a whole exam; ``signed``: its policy."""
     began = datetime.now(UTC) - timedelta(days=9)
     raw = load.read("standard")[1]
+    envelope = signed or sign.envelope(raw, sign.PAYLOAD_TYPE, [keys.local_signing_key()])
+    raw = sign.inspect(envelope)[0]
     recipient = keys.demo_recipient()
     case = Case.create(
         folder,
-        policy_envelope=sign.envelope(raw, sign.PAYLOAD_TYPE, [keys.local_signing_key()]),
+        policy_envelope=envelope,
         consent={
             "policy": {"id": "standard", "version": 1, "sha256": hashlib.sha256(raw).hexdigest()},
             "granted": {"camera": True, "microphone": True, "clips": True},

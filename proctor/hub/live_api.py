@@ -272,7 +272,7 @@ def give_command(
         data = {"seat": place.seat, "id": number, "kind": command.kind, "what": "given"}
         alerts.publish(tx, "command", exam=place.exam, attempt=attempt, data=data)
         facts = {
-            "command": number, "kind": command.kind, "minutes": command.minutes, "person": person.id,
+            "command": number, "kind": command.kind, "minutes": command.minutes, "person": person.name,
             "text_sha256": _digest(command.text), "signed_sha256": _digest(wish.signed),
         }  # fmt: skip
         log.append(tx, "command.given", facts, attempt=attempt)

@@ -52,6 +52,9 @@ class PapersPage(Page):
         self.attempt.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.attempt.installEventFilter(LeaveWheel(self.attempt))
         name_it(self.attempt, t.say("Attempt"))
+        line = self.attempt.lineEdit()
+        if line is not None:
+            name_it(line, t.say("Attempt"))
         self.show_button = button(t.say("Show"), "primary", t.say("Fetches what is known of it"))
         self.show_button.clicked.connect(self.refresh)
         which = Card()

@@ -14,10 +14,11 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -114,20 +115,15 @@ class Rows(QAbstractTableModel):
 class SignDelegate(QStyledItemDelegate):
     """Draws a sign before the text of a first column, in the colour of the text."""
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:  # noqa: N802
+        super().initStyleOption(option, index)
         name = index.data(SIGN)
         if name:
-            self.initStyleOption(option, index)
-            chosen = bool(option.state & _SELECTED)
             colours = theme.colours()
-            colour = colours.accent_text if chosen else colours.text
-            option.icon = theme.icon(name, colour)
+            chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+            option.icon = theme.icon(name, colours.accent_text if chosen else colours.text)
             option.decorationSize = QSize(theme.ICON, theme.ICON)
             option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
-        super().paint(painter, option, index)
-
-
-_SELECTED = QStyleOptionViewItem().state.State_Selected
 
 
 class Table(QTableView):
@@ -152,14 +148,30 @@ class Table(QTableView):
         across, down = self.horizontalHeader(), self.verticalHeader()
         across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         across.setResizeContentsPrecision(MEASURED)
-        across.setStretchLastSection(True)
+        # A last column that fills the room is cut where there is none.
+        across.setStretchLastSection(False)
         across.setHighlightSections(False)
         across.setDefaultAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
         down.hide()
         down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         down.setDefaultSectionSize(self.fontMetrics().height() + 2 * theme.SMALL)
         self.setMinimumHeight(5 * down.defaultSectionSize())
+        for changed in (model.layoutChanged, model.dataChanged):
+            changed.connect(self._fit)
         self.doubleClicked.connect(lambda index: self.opened.emit(dict(index.data(ROW))))
+
+    def _fit(self, *_: object) -> None:
+        """Lines reach to the end of the table where there is room; else nothing is cut for it."""
+        across = self.horizontalHeader()
+        needs = sum(
+            max(self.sizeHintForColumn(place), across.sectionSizeHint(place))
+            for place in range(across.count())
+        )
+        across.setStretchLastSection(needs <= self.viewport().width())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._fit()
 
     def row(self) -> dict[str, Any] | None:
         """The row that is chosen."""

@@ -52,6 +52,11 @@ BECAME: Mapping[str, str] = {
     "expired": mark("its time is over"),
 }
 RECORDS: Mapping[str, str] = {
+    "enrolled": mark("Came with an invitation"),
+    "stored": mark("Took in a sealed clip"),
+    "checkpoint.countersigned": mark("Countersigned the journal"),
+    "erased": mark("Erased"),
+    "erasure.held": mark("Kept what was to be erased: a hold"),
     "header.released": mark("Opened a clip"),
     "decision": mark("Signed a look"),
     "decision.withdrawn": mark("Took a look back"),

@@ -34,6 +34,7 @@ from ui.console.source import CaseFile, Source
 from ui.texts import Texts
 from ui.widgets.aloud import announce
 from ui.widgets.layout import Page, button, name_it
+from ui.widgets.sheet import Sheet
 from ui.widgets.words import Severity, Sign, Words
 
 WIDTH, HEIGHT = 1320, 860
@@ -456,7 +457,7 @@ class ConsoleWindow(QMainWindow):
         """What one did."""
         self._show(sheets.statistics(self.t, self.session, len(self._waiting()), self))
 
-    def _show(self, sheet: sheets.Sheet) -> None:
+    def _show(self, sheet: Sheet) -> None:
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.open()
 
