@@ -205,11 +205,19 @@ def files(folder: Path) -> Iterator[str]:
         yield f"{layout.DECISIONS}/{path.name}"
 
 
-def check(folder: Path, attempt: str, flags: Collection[str]) -> str:
-    """A sentence about a case's decisions that hold; :class:`CheckFailed` says which does not."""
+def check(folder: Path, attempt: str, flags: Collection[str], sealed: Mapping[str, str]) -> str:
+    """A sentence about a case's decisions that hold; :class:`CheckFailed` says which does not.
+
+    ``sealed``: by flag, the digest of the clip that the journal says was sealed.
+    """
     found = read(folder, attempt)
     wrong = [
         f"{name_of(one)} is about no flag of this case" for one in found if one.flag not in flags
+    ]
+    wrong += [
+        f"{name_of(one)} is about another clip than the one that was sealed"
+        for one in found
+        if one.clip and one.clip != sealed.get(one.flag)
     ]
     by_id = {one.id: one for one in found}
     named: set[str] = set()

@@ -200,13 +200,18 @@ def heard_at(
 
 
 def in_force(decisions: Sequence[Decision]) -> list[Decision]:
-    """The looks that nobody took back, in the order of time; a withdrawal counts by its own key only."""
+    """The looks that nobody took back, in the order of time.
+
+    A withdrawal counts by its own key only, and only if it could be made when it was made.
+    """
     by_id = {decision.id: decision for decision in decisions}
     gone = {
         d.withdraws
         for d in decisions
-        if d.withdraws in by_id and by_id[d.withdraws].key == d.key
-    }  # fmt: skip
+        if (old := by_id.get(d.withdraws)) is not None
+        and old.key == d.key
+        and not _too_late(old, d.when)
+    }
     looks = [d for d in by_id.values() if not d.withdraws and d.id not in gone]
     return sorted(looks, key=lambda d: (d.when, d.id))
 
@@ -263,10 +268,15 @@ def _no_withdrawal(new: Decision, decisions: Sequence[Decision], now: datetime) 
         return "There is no such statement to take back, or it was taken back already."
     if old.key != new.key:
         return "Only whoever signed a statement can take it back."
-    if old.verdict != ADVERSE and now - old.when > UNDO_FOR:
+    if _too_late(old, now):
         minutes = int(UNDO_FOR.total_seconds() // 60)
         return f"A statement can be taken back for {minutes} minutes, an adverse one at any time."
     return ""
+
+
+def _too_late(old: Decision, when: datetime) -> bool:
+    """Whether ``old`` could not be taken back any more at ``when``: a slip is, an adverse one always can be."""
+    return old.verdict != ADVERSE and when - old.when > UNDO_FOR
 
 
 def _folded(name: str) -> str:

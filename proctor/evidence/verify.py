@@ -545,8 +545,9 @@ def _holds(evidence: _Evidence) -> str:
 
 def _decisions(evidence: _Evidence) -> str:
     flags = {str(data.get("id")) for data in evidence.of("flag")}
+    sealed = {flag: str(data.get("sha256")) for flag, data in evidence.sealed()}
     try:
-        return deciding.check(evidence.folder, evidence.key()[0], flags)
+        return deciding.check(evidence.folder, evidence.key()[0], flags, sealed)
     except ProctorError as error:
         raise Failed(str(error)) from error
 

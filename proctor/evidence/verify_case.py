@@ -399,19 +399,23 @@ def check_decisions(case: Case) -> str:
     """What people said after looking: each signed by the key that it names, and none taken out since."""
     attempt = case.consent()[0]
     flags = {str(data.get("id")) for data in case.of("flag")}
+    sealed = {str(data.get("flag")): data.get("sha256") for data in case.of("sealed")}
     there, people = set(), set()
     for path in sorted((case.folder / "decisions").glob("*")):
         payload, signed, signatures = envelope(read(path), DECISION_TYPE)
         try:
             said = json.loads(payload)
             key, who, about = decode(said["key"]), str(said["who"]), (said["attempt"], said["flag"])
+            clip, known = said["clip"], about[1] in flags
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise No(f"{path.name} is no decision.") from error
         if not any(holds(key, signature, signed) for signature in signatures):
             raise No(f"{path.name} is not signed by the key that it names.")
         digest = hashlib.sha256(payload).hexdigest()
-        if path.name != f"{digest[:32]}.dsse" or about[0] != attempt or about[1] not in flags:
+        if path.name != f"{digest[:32]}.dsse" or about[0] != attempt or not known:
             raise No(f"{path.name} is not of this case.")
+        if clip and clip != sealed.get(about[1]):
+            raise No(f"{path.name} is about another clip than the one that was sealed.")
         there.add(digest)
         people.add(f"{who[:100]} ({said['key'][:12]})")
     for log in (case.folder / "access").glob("*.jsonl"):
@@ -422,6 +426,8 @@ def check_decisions(case: Case) -> str:
             raise No(f"{log.name} is no access log.") from error
         if named - there:
             raise No(f"A decision that {log.name} names is not here.")
+    if not there:
+        return "Nobody has decided anything on this copy."
     return f"{len(there)} statements of {len(people)} people: {'; '.join(sorted(people)[:3])}."
 
 

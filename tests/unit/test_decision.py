@@ -197,6 +197,8 @@ def test_taking_back_leaves_both_statements_and_opens_the_flag_again() -> None:
     stranger = look("Ben", None, soon, withdraws=slip.id)
     assert "Only whoever signed" in no(stranger, slip, now=soon)
     assert stand(slip, stranger).state == "done"
+    # One that was forced in past the console, after the ten minutes, counts for nothing either.
+    assert stand(slip, look("Ada", None, late, withdraws=slip.id)).state == "done"
     # What is adverse can be taken back at any time: that only helps the student.
     hard = look("Ada", "confirmed")
     assert not no(look("Ada", None, LATE, withdraws=hard.id), hard)
