@@ -15,7 +15,7 @@ from policies.texts import mine
 from policies.texts.mine import TAKEN_BACK, VERDICTS, Look, Note, Said, Told
 from policies.texts.notice import Part
 from proctor.errors import InputError
-from proctor.evidence import access, deciding, decision, layout, retention, tombstone, view
+from proctor.evidence import access, deciding, layout, retention, tombstone, view
 from proctor.evidence.case import Case
 from proctor.evidence.clearing import files_of
 from proctor.evidence.story import Story
@@ -61,6 +61,7 @@ def find(given: str) -> Path:
 
 def gather(folder: Path, now: datetime | None = None) -> Mine:
     """Everything about one exam. Raises :class:`InputError` when the case cannot be read."""
+    now = now or datetime.now(UTC)
     case = view.read(folder)
     try:
         policy = parse(case.policy, "of this case")
@@ -87,8 +88,8 @@ def gather(folder: Path, now: datetime | None = None) -> Mine:
             ],
             looks=[Look(entry.when, entry.who, entry.reason) for entry in access.read(folder)],
             erased=sorted(name for name in case.erased if name != tombstone.WHOLE),
-            until=_until(case, policy),
-            said=_said(case, story, policy, now or datetime.now(UTC)),
+            until=_until(case, policy, now),
+            said=_said(case, story, policy, now),
         ),
         lang=lang,
     )
@@ -100,19 +101,19 @@ def _said(case: view.CaseView, story: Story, policy: Policy, now: datetime) -> l
     numbers = {flag.id: flag.number for flag in story.flags}
     told = []
     for one in found:
-        of_flag = deciding.of(found, one.flag)
-        done = deciding.standing(case, found, one.flag, policy.review, now).state == "done"
-        stands = done and one.id in {look.id for look in decision.in_force(of_flag)}
+        stand = deciding.standing(case, found, one.flag, policy.review, now)
+        stands = stand.state == "done" and one.id in {look.id for look in stand.counted}
         words = TAKEN_BACK if one.verdict is None else VERDICTS[one.verdict]
         if one.flag in numbers:
             told.append(Said(numbers[one.flag], one.when, one.who, words, one.reason, stands))
     return told
 
 
-def _until(case: view.CaseView, policy: Policy) -> list[tuple[str, datetime]]:
+def _until(case: view.CaseView, policy: Policy, now: datetime) -> list[tuple[str, datetime]]:
     """The last day of each class of data that is there, the soonest first; holds aside."""
     research = access.copies(case.folder)
-    kept_here = retention.kept(case, files_of(case.folder), copies=research)
+    decided = deciding.decided(case, policy.review, now)
+    kept_here = retention.kept(case, files_of(case.folder), copies=research, decided=decided)
     latest: dict[str, datetime] = {}
     for item in kept_here.items:
         at = retention.deadline(kept_here, item, policy).at

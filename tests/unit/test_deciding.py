@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from policies.schema import Review
 from policies.texts import LANGUAGES
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import access, deciding, keys, layout, retention, verify_case, view
+from proctor.evidence import access, deciding, decision, keys, layout, retention, verify_case, view
 from proctor.evidence.case import Case
 from proctor.evidence.clearing import files_of
 from proctor.evidence.decision import Decision, DecisionError
@@ -115,6 +116,12 @@ def test_the_student_is_told_what_was_decided_and_why(
     look(finished_case, ada)
     decide(finished_case, ada, "confirmed", reason="A book lies open.")
     decide(finished_case, ada, "nothing_to_see", TWO, hours=1)
+    # Ben's look was forced in after the end: it is told, and does not count.
+    end = deciding.of(deciding.read(finished_case, view.read(finished_case).attempt), TWO)[-1]
+    said = {"who": "Ben", "look": "second", "verdict": "confirmed", "reason": "No.", "key": ""}
+    late = replace(end, when=NOW + timedelta(hours=2), **said)  # type: ignore[arg-type]
+    raw = decision.sign(late, as_person("Ben").key)
+    (finished_case / layout.DECISIONS / deciding.name_of(decision.read(raw))).write_bytes(raw)
     mine = my_data.gather(finished_case, NOW + timedelta(days=1))
     letter = my_data.letter(mine, {}, "en")
     assert (
@@ -131,6 +138,7 @@ def test_the_student_is_told_what_was_decided_and_why(
     assert [(one["flag"], one["who"], one["decides"]) for one in said] == [
         (1, "Ada", False),
         (2, "Ada", True),
+        (2, "Ben", False),
     ]
 
 
@@ -152,7 +160,7 @@ def test_a_slip_is_taken_back_and_both_stay(
 
 
 @pytest.mark.parametrize(
-    "how", ["taken out", "changed", "renamed", "of another case", "a stranger's"]
+    "how", ["taken out", "changed", "renamed", "of another case", "of another clip", "a stranger's"]
 )
 def test_what_was_done_to_decisions_is_seen_by_both_verifiers(
     finished_case: Path, as_person: Callable[[str], access.Reader], how: str
@@ -166,10 +174,11 @@ def test_what_was_done_to_decisions_is_seen_by_both_verifiers(
         path.write_bytes(path.read_bytes().replace(b'"sig": "', b'"sig": "A', 1))
     elif how == "renamed":
         path.rename(path.with_name("0" * 32 + ".dsse"))
-    elif how == "of another case":
-        from proctor.evidence import decision
-
-        other = decision.Decision("b" * 32, ONE, "", "first", "cannot_tell", "", "Ada", NOW)
+    elif how.startswith("of another"):
+        attempt, clip = view.read(finished_case).attempt, "c" * 64
+        if how == "of another case":
+            attempt, clip = "b" * 32, ""
+        other = Decision(attempt, ONE, clip, "first", "cannot_tell", "", "Ada", NOW)
         raw = decision.sign(other, ada.key)
         (path.parent / deciding.name_of(decision.read(raw))).write_bytes(raw)
     else:
@@ -205,6 +214,11 @@ def test_a_flag_that_is_decided_does_not_expire_unreviewed(
     why = {item.name: retention.deadline(kept, item, policy).rule for item in kept.items}
     assert why[ONE] == "T1"
     assert why[TWO] == "O2"
+    # The student is told the day of the class, which is later than that of the review window.
+    told = dict(my_data.gather(finished_case, NOW).told.until)
+    assert told["clips"] == max(
+        retention.deadline(kept, item, policy).at for item in kept.items if item.kind == "clips"
+    )
 
 
 def test_what_cannot_be_decided_on_says_so(
