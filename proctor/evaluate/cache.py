@@ -32,8 +32,10 @@ Codes = npt.NDArray[np.int64]
 # Rows of one kind that are held in memory before they are written.
 ROWS = 16_384
 PIECE = 1 << 20
-# Rows that are made into plain values at once.
-TOGETHER = 512
+# Rows that are made into plain values at once: about two stretches in which a rule is not idle.
+TOGETHER = 64
+# What a rule asks for only where something is under way.
+REST = ("x", "y", "width", "height", "quality", "reason", "source")
 
 
 def parquet() -> tuple[Any, Any]:
@@ -142,8 +144,10 @@ class Reader:
         """One kind's observations, whole."""
         return Observations(self, kind)
 
-    def table(self, kind: str) -> Any:
-        return self._file.read_row_groups(self._groups.get(kind, []), use_threads=False)
+    def rest(self, kind: str) -> Any:
+        """The table of everything but times and scores."""
+        groups = self._groups.get(kind, [])
+        return self._file.read_row_groups(groups, columns=list(REST), use_threads=False)
 
 
 class Observations:
@@ -160,9 +164,11 @@ class Observations:
         self._begin = 0
 
     def __call__(self, i: int) -> Observation:
-        if not 0 <= i - self._begin < len(self._piece):
-            self._load(i // TOGETHER * TOGETHER)
-        t, score, (x, y, width, height, quality), source, reason = self._piece[i - self._begin]
+        place = i - self._begin
+        if not 0 <= place < len(self._piece):
+            self._load(i)
+            place = 0
+        t, score, (x, y, width, height, quality), source, reason = self._piece[place]
         return Observation(
             t,
             self._kind,
@@ -185,11 +191,10 @@ class Observations:
 
     def _columns(self) -> tuple[Floats, Codes, Codes]:
         if self._rest is None:
-            table = self._reader.table(self._kind)
+            table = self._reader.rest(self._kind)
             sources, self._sources = _coded(table.column("source"))
             reasons, self._reasons = _coded(table.column("reason"))
-            names = ("x", "y", "width", "height", "quality")
-            numbers = np.column_stack([table.column(name).to_numpy() for name in names])
+            numbers = np.column_stack([table.column(name).to_numpy() for name in REST[:5]])
             self._rest = numbers, sources, reasons
         return self._rest
 

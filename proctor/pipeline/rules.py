@@ -105,12 +105,14 @@ class Rule:
     def _advance(self, t: float) -> list[FlagEvent]:
         """Let the time up to ``t`` pass in the state of the last observation."""
         now = t if self._now is None else self._now
-        passed = max(0.0, t - now)
-        self._now = max(now, t)
+        # Plain comparisons: an evaluation comes here millions of times.
+        passed = t - now if t > now else 0.0
+        self._now = t if t > now else now
         last = self._last
         held = 0.0
         if last is not None and last.score is not None:
-            held = min(passed, self.settings.stale_after_s)
+            stale = self.settings.stale_after_s
+            held = passed if passed < stale else stale
             self.measured_s += held
         missing = passed - held
         if missing > 0:

@@ -35,15 +35,15 @@ def flags_of(
     # Time that runs backwards is counted from its latest point, so everything before it matters.
     skips = bool(np.all(np.diff(times) >= 0.0)) and (len(times) == 0 or times[0] >= 0.0)
     seen = np.flatnonzero(scores >= rule.settings.on)
-    i = 0
-    while i < len(times):
+    feed, n, i = rule.feed, len(times), 0
+    while i < n:
         if skips and rule.idle:
             at = int(np.searchsorted(seen, i))
             if at == len(seen):
                 break
             # The one before is fed, too: from it the time runs that passes until the next.
             i = max(i, int(seen[at]) - 1)
-        events += rule.feed(observation(i))
+        events += feed(observation(i))
         i += 1
     return events + rule.finish(end)
 
