@@ -23,12 +23,15 @@ STATES: Mapping[str, tuple[str, str]] = {
     "unheard": (mark("Not heard for a while"), "off"),
     "erased": (mark("Erased"), "empty"),
 }
+# Which look a flag waits for, and that somebody asked for the student's side, says what another person
+# said: a reviewer reads the same words for all of it, as in a case (record 0029).
+WAITS, CLOSED = mark("Waits for a look"), mark("Not open yet")
 FLAGS: Mapping[str, str] = {
-    "waiting": mark("Waits for a first look"),
-    "looked": mark("Waits for the second look"),
-    "second": mark("Waits for a second person"),
-    "disagreed": mark("Waits for a third person"),
-    "may_comment": mark("The student can still comment"),
+    "waiting": WAITS,
+    "looked": WAITS,
+    "second": WAITS,
+    "disagreed": WAITS,
+    "may_comment": CLOSED,
     "done": mark("Decided"),
     "expired": mark("Expired unseen"),
     "erased": mark("Erased"),
