@@ -27,6 +27,7 @@ from proctor.evidence.tombstone import PAYLOAD_TYPE, WHOLE
 from proctor.hub import flags, log
 from proctor.hub.app import Hub
 from proctor.hub.blobs import Missing
+from proctor.hub.live_tables import alerts, commands, heartbeats
 from proctor.hub.store import Transaction
 from proctor.hub.tables import attempts, batches, checkpoints, clips, events, headers, holds, parts
 
@@ -89,10 +90,14 @@ def clip(
 
 
 def journal(hub: Hub, tx: Transaction, attempt: str, *, why: str, rule: str, now: datetime) -> None:
-    """Erase the records of an attempt whose clips are gone; its row stays as a tombstone."""
+    """Erase the records of an attempt whose clips are gone; its row stays as a tombstone.
+
+    With them go the student's comments, and what was said and heard while the exam ran.
+    """
     _note(hub, attempt, WHOLE, why, rule, now)
-    for table in (batches, events, checkpoints):
+    for table in (batches, events, checkpoints, commands, heartbeats, alerts):
         tx.execute(delete(table).where(table.c.attempt == attempt))
+    flags.forget_words(tx, attempt)
     tx.execute(
         update(attempts)
         .where(attempts.c.attempt == attempt)

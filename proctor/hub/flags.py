@@ -36,7 +36,8 @@ MAX_COMMENT = 2000
 def noted(tx: Transaction, attempt: str, record: Record, now: datetime) -> None:
     """Take over what a journal line or event says about a flag; again is the same as once.
 
-    Lines come from a stranger's machine: what is malformed in one is left out, never believed.
+    Lines come from a stranger's machine: what is malformed in one is left out, never believed. A line that
+    says ``erased`` is not taken over here: :func:`erased` is called once the clip is gone, which a hold delays.
     """
     data = record.data
     if record.type == "flag":
@@ -52,9 +53,6 @@ def noted(tx: Transaction, attempt: str, record: Record, now: datetime) -> None:
             first = row.commented or now
             _change(tx, attempt, name, comment=words, commented=first)
             refresh(tx, attempt, name, now)
-    elif record.type == "erased":
-        if name := _name(data.get("flag")):
-            erased(tx, attempt, name)
     elif record.type == "session.ended":
         for row in of_attempt(tx, attempt):
             refresh(tx, attempt, row.flag, now)
@@ -98,6 +96,11 @@ def erased(tx: Transaction, attempt: str, flag: str, *, expired: bool = False) -
     row = find(tx, attempt, flag)
     if row is not None and row.state != DONE:
         _change(tx, attempt, flag, state=EXPIRED if expired else ERASED, look=None, until=None)
+
+
+def forget_words(tx: Transaction, attempt: str) -> None:
+    """The student's words go with the journal that they came in."""
+    tx.execute(update(flags).where(flags.c.attempt == attempt).values(comment=""))
 
 
 def is_over(row: Row[Any], now: datetime) -> bool:

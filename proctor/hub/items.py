@@ -168,9 +168,7 @@ def take_batch(hub: Hub, seat: Seat, name: str, body: bytes) -> Taken:
         )
         _set(tx, seat, lines=last, frontier=frontier, **_heard(row, records, now))
         for record in records:
-            # What is erased is told below, unless a hold keeps it.
-            if record.type != "erased":
-                flags.noted(tx, seat.attempt, record, now)
+            flags.noted(tx, seat.attempt, record, now)
             if record.type == "sealed":
                 _sealed(tx, row, record, now)
         for record in records:
