@@ -391,4 +391,4 @@ def mount(app: FastAPI, hub: Hub) -> None:
     app.state.parts_at_once = CapacityLimiter(PARTS_AT_ONCE)
     app.include_router(router)
     app.include_router(attempt_router)
-    hub.background.append(retention.working(hub))
+    hub.background.append(retention.regularly(hub, "retention", retention.tick))

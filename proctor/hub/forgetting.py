@@ -1,4 +1,4 @@
-"""What the staff's side lets go of in its time: statements, looks and papers, comments, and old log-ins.
+"""What the staff's side lets go of in its time: statements, looks and papers, and old log-ins.
 
 Decisions have a clock of their own in every policy (rule T1). The hub's log keeps that somebody decided, looked or
 asked, and the digest of what was signed; the signed words go here.
@@ -6,26 +6,16 @@ asked, and the digest of what was signed; the signed words go here.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, exists, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
-from proctor.errors import ProctorError
 from proctor.hub import accounts, log, proposals, retention
 from proctor.hub import flags as found_flags
-from proctor.hub.app import Background, Hub
+from proctor.hub.app import Hub
 from proctor.hub.staff_tables import assignments, decisions, flags, looks
 from proctor.hub.staff_tables import proposals as papers
-from proctor.hub.store import Transaction
 from proctor.hub.tables import attempts
-
-_log = logging.getLogger("proctor.hub")
 
 
 def tick(hub: Hub) -> int:
@@ -43,7 +33,7 @@ def tick(hub: Hub) -> int:
         ]
         query = select(attempts.c.attempt).where(since <= now - retention.SHORTEST, or_(*something))
         names = connection.execute(query).scalars().all()
-    return sum(_attempt(hub, name, now) for name in names)
+    return sum(retention.apart("forgetting", _attempt, hub, name, now) for name in names)
 
 
 def _attempt(hub: Hub, attempt: str, now: datetime) -> int:
@@ -57,40 +47,12 @@ def _attempt(hub: Hub, attempt: str, now: datetime) -> int:
             return 0
         if proposals.held(tx, attempt, None, now):
             return 0
+        gone = 0
         for table in (decisions, looks, papers):
-            tx.execute(delete(table).where(table.c.attempt == attempt))
+            gone += tx.execute(delete(table).where(table.c.attempt == attempt)).rowcount
+        if not gone:  # another worker was quicker
+            return 0
         tx.execute(update(flags).where(flags.c.attempt == attempt).values(verdict=None))
         said = {"what": "decisions", "why": "Their time is over.", "rule": "T1"}
         log.append(tx, "erased", said, attempt=attempt, at=now)
     return 1
-
-
-def comments(tx: Transaction, attempt: str) -> None:
-    """The student's words go with the journal that they came in."""
-    tx.execute(update(flags).where(flags.c.attempt == attempt).values(comment=""))
-
-
-def working(hub: Hub) -> Background:
-    """What runs beside the requests, as the retention of clips does."""
-
-    @asynccontextmanager
-    async def run() -> AsyncIterator[None]:
-        task = asyncio.create_task(_forever(hub), name="forgetting")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    return run
-
-
-async def _forever(hub: Hub) -> None:
-    while True:
-        await asyncio.sleep(hub.settings.retention_s * random.uniform(0.8, 1.2))  # noqa: S311
-        try:
-            await asyncio.to_thread(tick, hub)
-        except (SQLAlchemyError, ProctorError) as error:
-            # The next round tries again; the log says so meanwhile.
-            _log.error("forgetting", extra={"fault": f"{type(error).__name__}: {error}"[:300]})

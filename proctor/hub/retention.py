@@ -14,14 +14,13 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
+from policies.errors import PolicyError
 from proctor.errors import ProctorError
 from proctor.evidence.retention import Due, Item, Kept, deadline, due
 from proctor.evidence.tombstone import WHOLE
 from proctor.hub import enrol, erasing, uploads
 from proctor.hub.app import Background, Hub
-from proctor.hub.blobs import BlobError
 from proctor.hub.store import Transaction
 from proctor.hub.tables import attempts, clips, log_records, policies
 
@@ -33,9 +32,6 @@ SHORTEST = timedelta(days=1)
 
 _log = logging.getLogger("proctor.hub")
 
-# What other parts of the hub keep of an attempt goes with its records; each is called within the transaction.
-WITH_JOURNAL: list[Callable[[Transaction, str], None]] = []
-
 
 def tick(hub: Hub) -> int:
     """Erase everything that is due now; returns how many things went."""
@@ -43,7 +39,7 @@ def tick(hub: Hub) -> int:
     with hub.store.reading() as connection:
         names = connection.execute(_candidates(now)).scalars().all()
     for attempt in names:
-        gone += _attempt(hub, attempt, now)
+        gone += apart("retention", _attempt, hub, attempt, now)
     uploads.sweep(hub)
     erasing.finish(hub)
     erasing.keep_head(hub)
@@ -118,8 +114,6 @@ def decided(connection: Connection, attempt: str) -> frozenset[str]:
 def _erase(hub: Hub, tx: Transaction, one: Due, now: datetime) -> int:
     if one.item.kind == "journal":
         erasing.journal(hub, tx, one.attempt, why=one.why, rule=one.rule, now=now)
-        for also in WITH_JOURNAL:
-            also(tx, one.attempt)
         return 1
     return int(
         erasing.clip(
@@ -129,12 +123,36 @@ def _erase(hub: Hub, tx: Transaction, one: Due, now: datetime) -> int:
     )  # fmt: skip
 
 
-def working(hub: Hub) -> Background:
-    """What runs beside the requests: a tick every so often, a little apart from other workers'."""
+def apart(
+    what: str, act: Callable[[Hub, str, datetime], int], hub: Hub, attempt: str, now: datetime
+) -> int:
+    """What ``act`` says, or 0 where it fails at its one attempt: the others must not be kept longer for it.
+
+    A database or store that does not answer ends the whole round.
+    """
+    try:
+        return act(hub, attempt, now)
+    except (PolicyError, ProctorError) as error:
+        _fault(what, error)
+        return 0
+
+
+def regularly(hub: Hub, what: str, act: Callable[[Hub], int]) -> Background:
+    """What runs beside the requests: ``act`` every so often, a little apart from other workers'."""
+
+    async def forever() -> None:
+        while True:
+            await asyncio.sleep(hub.settings.retention_s * random.uniform(0.8, 1.2))  # noqa: S311
+            try:
+                await asyncio.to_thread(act, hub)
+            except Exception as error:
+                # Whatever it is: a round that ended the worker's task would let everything be kept for
+                # good, and nobody would know. The next round tries again, and the log says so meanwhile.
+                _fault(what, error)
 
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
-        task = asyncio.create_task(_forever(hub), name="retention")
+        task = asyncio.create_task(forever(), name=what)
         try:
             yield
         finally:
@@ -145,11 +163,5 @@ def working(hub: Hub) -> Background:
     return run
 
 
-async def _forever(hub: Hub) -> None:
-    while True:
-        await asyncio.sleep(hub.settings.retention_s * random.uniform(0.8, 1.2))  # noqa: S311
-        try:
-            await asyncio.to_thread(tick, hub)
-        except (SQLAlchemyError, BlobError, ProctorError) as error:
-            # The next tick tries again; meanwhile the log, and what counts its lines, say so.
-            _log.error("retention", extra={"fault": f"{type(error).__name__}: {error}"[:300]})
+def _fault(what: str, error: Exception) -> None:
+    _log.error(what, extra={"fault": f"{type(error).__name__}: {error}".partition("\n")[0][:300]})

@@ -36,6 +36,4 @@ def mount(app: FastAPI, hub: Hub) -> None:
         app.state.oidc = oidc.Provider(settings, key)
     for part in (staff_login, staff_cases, staff_review, staff_papers, outcome):
         app.include_router(part.router)
-    hub.background.append(forgetting.working(hub))
-    if forgetting.comments not in retention.WITH_JOURNAL:
-        retention.WITH_JOURNAL.append(forgetting.comments)
+    hub.background.append(retention.regularly(hub, "forgetting", forgetting.tick))

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import shutil
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from proctor.errors import CheckFailed
-from proctor.hub import log, retention, starting, tables
+from proctor.evidence import layout
+from proctor.hub import (
+    enrol,
+    items,
+    live_tables,
+    log,
+    retention,
+    staff_tables,
+    starting,
+    tables,
+)
 from proctor.hub.blobs import Missing, open_blobs
 
 _TESTS = Path(__file__).resolve().parents[1]
@@ -61,6 +73,11 @@ def states(hub) -> dict[str, str]:
         return {r.flag: r.state for r in connection.execute(select(tables.clips))}
 
 
+def flag_states(hub) -> dict[str, str]:
+    with hub.store.reading() as connection:
+        return {r.flag: r.state for r in connection.execute(select(staff_tables.flags))}
+
+
 def headers(hub) -> set[str]:
     with hub.store.headers() as connection:
         return set(connection.execute(select(tables.headers.c.flag)).scalars())
@@ -90,6 +107,10 @@ def test_each_class_goes_by_its_own_clock_and_a_hold_stops_all_of_them(
     attempt = delivered(world, tmp_path / "case", 3, window=5, clips=20, journal=40)
     one, two, three = sorted(states(world.hub))
     with world.hub.store.transaction() as tx:
+        tx.execute(update(staff_tables.flags).values(comment="The student's words."))
+        command = {"kind": "message", "text": "Are you well?", "person": "p", "name": "A. Person"}
+        more = {"attempt": attempt, "minutes": 0.0, "signed": "", "at": 1.0, "expires": 2.0}
+        tx.execute(insert(live_tables.commands).values(**command, **more, outcome="shown"))
         until = datetime.now(UTC) + timedelta(days=100)
         log.append(tx, "decision", {"verdict": "test"}, attempt=attempt, flag=two)
         tx.execute(
@@ -119,7 +140,9 @@ def test_each_class_goes_by_its_own_clock_and_a_hold_stops_all_of_them(
         [],
     )
     with world.hub.store.reading() as connection:
-        assert connection.execute(select(tables.batches)).all() == []
+        for table in (tables.batches, live_tables.commands, live_tables.alerts):
+            assert connection.execute(select(table)).all() == []
+        assert set(connection.execute(select(staff_tables.flags.c.comment)).scalars()) == {""}
         assert connection.execute(select(tables.attempts.c.state)).scalar_one() == "erased"
     assert retention.tick(world.hub) == 0
 
@@ -139,9 +162,15 @@ def test_a_held_clip_that_the_student_erased_goes_when_the_hold_ends(world, tmp_
             )
         )  # fmt: skip
     hub_cases.erase(case, name)
+    said = (case.folder / layout.JOURNAL).read_bytes().splitlines()
+    (number,) = [n for n, line in enumerate(said, 1) if b'"type":"erased"' in line]
+    # Nor does it help to say so ahead of the journal: as an event, which nothing else asks for.
+    seat = enrol.attempt_of(world.hub, f"Bearer {code}", case.attempt)
+    assert items.take_event(world.hub, seat, str(number), said[number - 1]).new
     hub_cases.send(case.folder, world.url, code)
     case.close()
     assert (states(world.hub), headers(world.hub)) == ({name: "stored"}, {name})
+    assert flag_states(world.hub) == {name: "waiting"}
     assert len(records(world.hub, "erasure.held")) == 1
     later(world, 1)
     assert retention.tick(world.hub) == 0
@@ -152,6 +181,42 @@ def test_a_held_clip_that_the_student_erased_goes_when_the_hold_ends(world, tmp_
         set(),
         [],
     )
+    assert flag_states(world.hub) == {name: "erased"}
+
+
+def test_a_policy_that_cannot_be_read_any_more_keeps_nobody_elses_clips(
+    world, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = delivered(world, tmp_path / "one", 1, name="one", window=5)
+    delivered(world, tmp_path / "two", 1, name="two", window=5)
+    with world.hub.store.transaction() as tx:
+        tx.execute(
+            update(tables.policies).where(tables.policies.c.exam == "one").values(envelope=b"{}")
+        )
+    later(world, 5.1)
+    assert retention.tick(world.hub) == 1
+    with world.hub.store.reading() as connection:
+        left = select(tables.clips.c.attempt).where(tables.clips.c.state == "stored")
+        assert list(connection.execute(left).scalars()) == [broken]
+    (said,) = [one for one in caplog.records if one.message == "retention" and one.levelno >= 40]
+    assert "Error" in said.fault
+
+
+def test_a_fault_in_one_round_does_not_end_the_worker(world) -> None:
+    rounds = 0
+
+    def act(hub) -> int:
+        nonlocal rounds
+        rounds += 1
+        raise KeyError("a fault of the program")
+
+    async def three() -> None:
+        async with retention.regularly(hub, "retention", act)():
+            while rounds < 3:
+                await asyncio.sleep(0.01)
+
+    hub = replace(world.hub, settings=world.settings.model_copy(update={"retention_s": 0.01}))
+    asyncio.run(asyncio.wait_for(three(), 30.0))
 
 
 def test_a_clock_of_the_students_does_not_shorten_how_long_a_clip_is_kept(
