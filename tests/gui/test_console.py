@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +93,13 @@ def test_an_adverse_look_needs_a_reason_and_letters_in_it_are_no_keys(
     desk = console(case)
     page = desk.window.page
     press(desk, Qt.Key.Key_4)
-    assert "Write the reason" in page.note.text
+    assert page.note.text.startswith("What was noted can be seen. Write the reason")
     assert page.reason.hasFocus()
     assert decisions(case) == []
     QTest.keyClicks(page.reason, "1 book, pages 2. Name it")
     assert page.reason.toPlainText() == "1 book, pages 2. Name it"
     assert decisions(case) == []
-    press(desk, Qt.Key.Key_Return, ctrl=True)
+    press(desk, Qt.Key.Key_Enter, ctrl=True)  # the one beside the digits; Return does the same
     assert decisions(case) == [("Ada", PHONE, "confirmed")]
     assert desk.window.current == FACES
     told = my_data.letter(my_data.gather(case), {}, "en")
@@ -149,6 +150,26 @@ def test_a_first_look_is_blind(case: Path, console: Console) -> None:
     press(third, Qt.Key.Key_2)
     assert third.window.case.standing(PHONE).verdict == "cannot_tell"
     assert wrong(case) == []
+
+
+def test_what_was_measured_is_told_after_the_look_only(case: Path, console: Console) -> None:
+    desk = console(case)
+    told = "A phone was in view for 2.0 s"
+    (phone,) = (flag for flag in desk.window.case.story.flags if flag.id == PHONE)
+    measured = replace(phone, why=f"{told} (likeness 0.91 (at most), 2 of 3 looks).")
+    desk.window.page.show_flag(measured)
+    assert desk.window.page.why.text() == f"{told}."
+    desk.window.page.show_flag(phone)
+    press(desk, Qt.Key.Key_1)
+    desk.window.page.show_flag(measured)
+    assert "(likeness 0.91 (at most), 2 of 3 looks)." in desk.window.page.why.text()
+
+
+def test_a_key_that_is_held_down_signs_one_look(case: Path, console: Console) -> None:
+    action = console(case).window.action
+    for name in (*words.VERDICTS, "send", "undo", "next"):
+        assert not action[name].autoRepeat(), name
+    assert action["on"].autoRepeat()
 
 
 def test_scores_are_drawn_only_where_one_has_looked(case: Path, console: Console) -> None:

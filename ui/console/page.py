@@ -139,8 +139,6 @@ class CasePage(Page):
         self.strip.go(flag.id)
         self.heading.setText(f"{flag.number}. {words.title(t, flag)}")
         self.when.setText(t.say("At {when} of the exam", when=words.when(flag)))
-        self.why.setText(flag.why)
-        self.why.setVisible(bool(flag.why))
         rule = flag.rule
         self.limit.setVisible(rule is not None)
         if rule is not None:
@@ -180,6 +178,9 @@ class CasePage(Page):
         refused = case.refusal(flag.id)
         open_ = not refused
         self.state.setText(words.state(t, case, flag.id))
+        why = flag.why if case.seen(flag.id) else words.blind(flag.why)
+        self.why.setText(why)
+        self.why.setVisible(bool(why))
         self.reason.setEnabled(open_)
         for made in self.buttons.values():
             made.setEnabled(open_)
@@ -218,7 +219,9 @@ class CasePage(Page):
         reason = " ".join(self.reason.toPlainText().split())
         if verdict in NEEDS_REASON and not reason:
             self.pending = verdict
-            self.note.say(self.t.say("Write the reason, then press Ctrl+Enter."), "warning")
+            what = self.t.say(words.VERDICTS[verdict])
+            how = self.t.say("Write the reason, then press Ctrl+Enter.")
+            self.note.say(f"{what}. {how}", "warning")
             self.reason.setFocus(Qt.FocusReason.OtherFocusReason)
             self.ensureWidgetVisible(self.reason)
             return

@@ -42,6 +42,9 @@ SIDE = 30
 # Space around the text of a line of the list, in pixels.
 INSIDE = 8
 ID = Qt.ItemDataRole.UserRole
+# Keys that go on while they are held down.
+HELD = frozenset(("down", "up", "back", "on", "slower", "faster"))
+# Name, text, keys (with spaces between them), and what it does.
 Entry = tuple[str, str, str, Callable[[], object]]
 
 
@@ -91,7 +94,12 @@ class ConsoleWindow(QMainWindow):
                 t.say("&Say"),
                 [
                     *judging,
-                    ("send", t.say("Sign with the reason"), "Ctrl+Return", self._pending),
+                    (
+                        "send",
+                        t.say("Sign with the reason"),
+                        "Ctrl+Return Ctrl+Enter",
+                        self._pending,
+                    ),
                     ("undo", t.say("Take my last look back"), _keys(standard.Undo), self.undo),
                 ],
             ),
@@ -130,7 +138,9 @@ class ConsoleWindow(QMainWindow):
             menu = self.menuBar().addMenu(title)
             for name, text, keys, act in entries:
                 made = QAction(text, self)
-                made.setShortcuts([QKeySequence(keys)])
+                made.setShortcuts([QKeySequence(one) for one in keys.split(" ")])
+                # A key that is held down signs one look, not one after the other.
+                made.setAutoRepeat(name in HELD)
                 made.triggered.connect(lambda _=False, act=act: act())
                 menu.addAction(made)
                 self.action[name] = made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from policies.texts.numbers import kind_title
 from proctor.evidence.decision import Decision, Verdict
 from proctor.evidence.story import FlagStory
@@ -33,6 +35,7 @@ AGAIN = mark("Waits for your second look")
 STUDENT = mark("The student can still comment")
 OTHERS = mark("Waits for another person")
 CLOSED = mark("Not open yet")
+_MEASURED = re.compile(r" \(.*\)(?=\.?$)", re.DOTALL)
 
 
 def title(t: Texts, flag: FlagStory) -> str:
@@ -51,6 +54,11 @@ def state(t: Texts, case: CaseFile, flag: str) -> str:
     if not case.seen(flag):
         return t.say(CLOSED)
     return t.say(STUDENT) if stand.state == "may_comment" else t.say(OTHERS)
+
+
+def blind(why: str) -> str:
+    """What was noted without the brackets in which a detector says what it measured (rule O3)."""
+    return _MEASURED.sub("", why)
 
 
 def when(flag: FlagStory) -> str:
