@@ -42,6 +42,10 @@ UNPROVEN = "The hub shows a record about this exam that does not stand in the lo
 NOT_STORED = "The hub confirmed {what}, and its log has no record of having stored it."
 
 
+class _Unproven(Exception):
+    """The hub shows something that does not hold; ``str`` is the sentence."""
+
+
 class Witness(HubClient):
     """Asks a hub for its proofs. Every call raises :class:`Later` where it does not answer."""
 
@@ -76,9 +80,10 @@ class Witness(HubClient):
         if last and not _extends(last, now, said):
             return [FORKED]
         hub_receipts.keep_log(folder, note)
-        records = _records(said, now)
-        if records is None:
-            return [UNPROVEN]
+        try:
+            records = self._records(said, now, key)
+        except _Unproven as error:
+            return [str(error)]
         stored = {
             (str(one.get("flag")), str(one.get("data", {}).get("sha256")))
             for one in records
@@ -99,6 +104,35 @@ class Witness(HubClient):
         if lost:
             missing.append(NOT_STORED.format(what=f"the log up to line {max(lost)}"))
         return missing
+
+    def _records(
+        self, said: Mapping[str, Any], now: Checkpoint, key: HubKey
+    ) -> list[Mapping[str, Any]]:
+        """Every record of this attempt that can be read; a hub tells some at a time, in their order.
+
+        Each further page comes with a log of its own, which must extend the last one.
+        """
+        found: list[Mapping[str, Any]] = []
+        seen, last = 0, -1
+        while True:
+            page, position = _records(said, now)
+            if position <= last:  # nothing more, or a hub that tells all at once
+                return found
+            found, last = found + page, position
+            seen += len(said["records"])
+            if seen > MAX_RECORDS:
+                raise _Unproven(UNPROVEN)
+            where = f"{urljoin(self._base, 'proof')}?size={now.size}&after={last}"
+            said = self._get(where)
+            if not said:
+                return found
+            try:
+                later = checkpoint.read(str(said.get("note", "")).encode(), key.name, key.public)
+            except NoteError as error:
+                raise _Unproven(UNSIGNED.format(why=error)) from error
+            if not _extends(now, later, said):
+                raise _Unproven(FORKED)
+            now = later
 
     def _get(self, address: str) -> Mapping[str, Any]:
         """A JSON object; empty where the hub has no such thing."""
@@ -148,32 +182,36 @@ def _extends(last: Checkpoint, now: Checkpoint, said: Mapping[str, Any]) -> bool
     return verify_consistency(last.size, now.size, proof, last.root, now.root)
 
 
-def _records(said: Mapping[str, Any], log: Checkpoint) -> list[Mapping[str, Any]] | None:
-    """The records that the hub shows, each proven to stand in ``log``; ``None`` where one is not."""
+def _records(said: Mapping[str, Any], log: Checkpoint) -> tuple[list[Mapping[str, Any]], int]:
+    """The records of one answer that can be read, and the position of its last one (-1: it has none).
+
+    Raises :class:`_Unproven` where one is not proven to stand in ``log``.
+    """
     listed = said.get("records")
     if not isinstance(listed, list) or len(listed) > MAX_RECORDS:
-        return None
-    found = []
+        raise _Unproven(UNPROVEN)
+    found, last = [], -1
     for one in listed:
         if not isinstance(one, Mapping) or not isinstance(one.get("position"), int):
-            return None
+            raise _Unproven(UNPROVEN)
         leaf, proof = _hashes([one.get("leaf")]), _hashes(one.get("inclusion"))
         if leaf is None or proof is None:
-            return None
+            raise _Unproven(UNPROVEN)
         if not verify_inclusion(leaf[0], one["position"], log.size, proof, log.root):
-            return None
+            raise _Unproven(UNPROVEN)
+        last = max(last, one["position"])
         body = one.get("body")
         if body is None:
             continue  # about somebody else's act; that it is there is proven
         if not isinstance(body, str) or leaf_hash(body.encode("utf-8")) != leaf[0]:
-            return None
+            raise _Unproven(UNPROVEN)
         try:
             record = json.loads(body)
-        except (ValueError, RecursionError):
-            return None
+        except (ValueError, RecursionError) as error:
+            raise _Unproven(UNPROVEN) from error
         if isinstance(record, Mapping):
             found.append(record)
-    return found
+    return found, last
 
 
 def _hashes(listed: object) -> list[bytes] | None:

@@ -5,6 +5,7 @@ Every test also takes its mechanism out and sees that the lie would pass: so non
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -80,6 +81,27 @@ def test_an_honest_hub_leaves_no_doubt_and_its_receipts_are_kept_and_verified(
     altered = found[size].replace(b"\n\n", b"x\n\n", 1)
     (sitting.folder / layout.HUB / f"{size:08d}.note").write_bytes(altered)
     assert not verify(sitting.folder)[-1].ok
+
+
+def test_more_records_than_a_hub_tells_at_once_leave_no_doubt(
+    hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_api, "MOST_RECORDS", 2)
+    sitting = Sitting(hub, tmp_path / "case")
+    assert sitting.send() == ()
+    # A further page that shows another log than the first is noticed as well.
+    honest, asked = witness.Witness._get, []
+
+    def torn(self: witness.Witness, address: str) -> Any:
+        said = honest(self, address)
+        if "after=" not in address:
+            return said
+        asked.append(address)
+        return {**said, "consistency": [*said["consistency"], base64.b64encode(bytes(32)).decode()]}
+
+    monkeypatch.setattr(witness.Witness, "_get", torn)
+    assert sitting.send() == (witness.FORKED,)
+    assert asked
 
 
 def test_acknowledging_the_log_without_signing_for_it(
