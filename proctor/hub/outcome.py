@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header
 from sqlalchemy import Connection, Row, select
 
+from proctor.evidence import access_record, decision
 from proctor.hub import accounts, enrol, proposals, staff_keys
 from proctor.hub import flags as found_flags
 from proctor.hub.app import Hub, hub_of
@@ -37,8 +38,8 @@ def outcome(
 
 
 def gather(connection: Connection, attempt: str, now: datetime) -> dict[str, Any]:
-    """The whole answer; see :func:`outcome`."""
-    flags = []
+    """The whole answer; see :func:`outcome`. Of staff it names those alone who had to do with this attempt."""
+    flags: list[dict[str, Any]] = []
     for row in found_flags.of_attempt(connection, attempt):
         over = found_flags.is_over(row, now)
         told = row.state in TOLD and not over
@@ -56,6 +57,8 @@ def gather(connection: Connection, attempt: str, now: datetime) -> dict[str, Any
     seen = connection.execute(
         select(looks).where(looks.c.attempt == attempt).order_by(looks.c.number)
     ).all()
+    signed = [decision.read(text.encode()).key for one in flags for text in one["statements"]]
+    signed += [access_record.read(bytes(row.envelope)).key for row in seen]
     asked = proposals.of_attempt(connection, attempt)
     known = accounts.names(connection, [one.proposer for one in asked])
     return {
@@ -80,7 +83,7 @@ def gather(connection: Connection, attempt: str, now: datetime) -> dict[str, Any
             }
             for one in asked
         ],
-        "keys": staff_keys.owners(connection),
+        "keys": {key: name for key, name in staff_keys.owners(connection).items() if key in signed},
     }
 
 

@@ -61,6 +61,7 @@ def test_what_people_decided_is_believed_as_far_as_it_is_signed(world: Any) -> N
         retries=False,
     ).data
     said = json.loads(raw)
+    assert set(said["keys"].values()) == {"Ada Quill"}, "nobody else is named to the student"
 
     def told(change: Any) -> Any:
         changed = json.loads(raw)
