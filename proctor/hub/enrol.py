@@ -225,6 +225,7 @@ def policy_for(hub: Hub, authorization: str | None, attempt: str | None) -> tupl
         row = connection.execute(_by_secret(bearer(authorization))).one_or_none()
         if row is None:
             raise _who("No invitation has this code.")
+        _check_revoked(row)
         if row.attempt is not None:
             _seat(row, attempt or "")
         found = connection.execute(
@@ -289,16 +290,19 @@ def _bind(hub: Hub, secret: str, attempt: str) -> Seat:
 
 
 def _seat(row: Row[Any], attempt: str) -> Seat:
-    if row.revoked is not None:
-        raise Problem(403, "code.revoked", "This invitation was taken back; ask the institution.")
+    _check_revoked(row)
     if row.attempt != attempt:
         raise Problem(403, "code.used", "This invitation was used for another attempt.")
     return Seat(attempt, row.exam, row.seat)
 
 
-def _check_time(row: Row[Any], now: datetime) -> None:
+def _check_revoked(row: Row[Any]) -> None:
     if row.revoked is not None:
         raise Problem(403, "code.revoked", "This invitation was taken back; ask the institution.")
+
+
+def _check_time(row: Row[Any], now: datetime) -> None:
+    _check_revoked(row)
     if row.begins is not None and now < row.begins:
         raise Problem(403, "code.early", f"This invitation holds from {row.begins.isoformat()} on.")
     if row.ends is not None and now > row.ends:

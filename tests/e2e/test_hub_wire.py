@@ -23,7 +23,7 @@ from proctor.errors import CheckFailed
 from proctor.evidence import checkpoint, cosignature, layout, tree
 from proctor.evidence.checkpoint import NoteError
 from proctor.evidence.outbox import Outbox
-from proctor.hub import log, tables
+from proctor.hub import enrol, log, tables
 
 _TESTS = Path(__file__).resolve().parents[1]
 
@@ -325,6 +325,18 @@ def test_a_code_is_of_one_attempt_and_a_token_speaks_for_it(world, exam, tmp_pat
     assert all(
         code != r.code_sha256 and token != r.token_sha256 for r in stored(world, tables.codes)
     )
+
+
+def test_a_code_that_was_taken_back_is_told_before_anything_begins(world, exam) -> None:
+    code = hub_cases.code(world.hub, exam)
+    seat = max(row.seat for row in stored(world, tables.codes))
+    asked = {"Authorization": f"Bearer {code}"}
+    address = f"{world.url}/v1/invitations/policy"
+    assert urllib3.request("GET", address, headers=asked, retries=False).data == exam.envelope
+    enrol.revoke(world.hub, exam.name, seat)
+    refused = urllib3.request("GET", address, headers=asked, retries=False)
+    assert (refused.status, refused.json()["code"]) == (403, "code.revoked")
+    assert post_json(world, "/v1/invitations/redeem", {"attempt": "3" * 32}, code)[0] == 403
 
 
 def small(name: str, body: bytes, path: str) -> dict[str, str]:
