@@ -111,8 +111,13 @@ class Folder:
             tombstone.destroy(self._path(name))
 
     def names(self, below: str) -> Iterator[str]:
-        top = self._path(below)
-        for folder, _, files in os.walk(top):
+        def unread(error: OSError) -> None:
+            # What another worker removed meanwhile is not there; a disk that does not answer is no
+            # empty folder: a ledger that cannot be read would let a backup bring everything back.
+            if not isinstance(error, FileNotFoundError):
+                raise BlobError(f"The disk of clips: {error.strerror}.") from error
+
+        for folder, _, files in os.walk(self._path(below), onerror=unread):
             for file in sorted(files):
                 if not file.endswith(PART):
                     yield (Path(folder) / file).relative_to(self._root).as_posix()

@@ -36,6 +36,7 @@ def mount(app: FastAPI, hub: Hub) -> None:
         with hub.store.headers() as connection:
             connection.execute(text("SELECT 1"))
         next(iter(hub.blobs.names("health")), None)
+        hub.blobs.free()  # a folder that is gone has no names either
         return Response("ready\n", media_type="text/plain")
 
     @app.get("/metrics", include_in_schema=False)

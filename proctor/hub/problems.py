@@ -79,6 +79,8 @@ def response(problem: Problem) -> JSONResponse:
 def of_database(error: SQLAlchemyError) -> Problem:
     """What trouble of the database means to a client: later (503), no room (507), or a race (503)."""
     said = f"{type(getattr(error, 'orig', None)).__name__}: {getattr(error, 'orig', error)}"
+    # Further lines of PostgreSQL's say the values of a row, which belong into no log.
+    said = said.partition("\n")[0]
     _log.error("database", extra={"fault": said[:300]})
     retry = {"Retry-After": str(RETRY_S)}
     if any(mark in said for mark in _FULL):

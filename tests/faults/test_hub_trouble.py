@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import random
+import shutil
 import socket
 import struct
 import sys
@@ -12,10 +13,12 @@ import threading
 from pathlib import Path
 
 import pytest
+import urllib3
 from sqlalchemy import event, select, text
 
+from proctor.errors import MissingError
 from proctor.evidence import layout
-from proctor.hub import log, tables
+from proctor.hub import log, starting, tables
 
 _TESTS = Path(__file__).resolve().parents[1]
 
@@ -179,6 +182,19 @@ def test_clips_wait_while_little_of_the_disk_is_free(tmp_path: Path) -> None:
         with world.hub.store.reading() as connection:
             assert connection.execute(select(tables.attempts.c.state)).scalar_one() == "ended"
         assert list(world.hub.blobs.names("parts")) == []
+
+
+def test_a_folder_that_is_not_there_any_more_is_no_empty_folder(tmp_path: Path) -> None:
+    settings = hub_world.settings_for("sqlite", tmp_path)
+    with hub_world.started(settings) as world:
+        ready = f"{world.url}/readyz"
+        assert urllib3.request("GET", ready, retries=False).status == 200
+        shutil.rmtree(settings.blobs)
+        assert urllib3.request("GET", ready, retries=False).status == 503
+    # A ledger that cannot be read stops the start: it may name what a backup brought back.
+    (Path(settings.ledger) / "tombstones").write_bytes(b"")
+    with pytest.raises(MissingError, match="Look at the settings blobs and ledger"):
+        starting.start(settings)
 
 
 def trouble(folder: Path, url: str, code: str) -> str:
