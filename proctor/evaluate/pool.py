@@ -37,15 +37,18 @@ def here(tasks: Sequence[Task], on_reached: OnReached) -> Iterator[Scored]:
 def processes(tasks: Sequence[Task], workers: int, on_reached: OnReached) -> Iterator[Scored]:
     """In ``workers`` processes, in the order in which they are through."""
     suspects: list[Task] = []
-    for begin in range(0, len(tasks), workers * EACH):
-        died: list[Task] = []
-        yield from _pool(tasks[begin : begin + workers * EACH], workers, on_reached, died)
-        suspects += died
+    left = list(reversed(tasks))
+    while left:
+        most = workers * EACH
+        waiting, left = left[-most:], left[:-most]
+        yield from _pool(waiting, workers, on_reached, suspects)
+        left += waiting
     # A process that dies takes the work of the others with it: each of these is tried alone.
     for task in suspects:
         alone: list[Task] = []
-        yield from _pool([task], 1, on_reached, alone)
-        if alone:
+        again = [task]
+        yield from _pool(again, 1, on_reached, alone)
+        if alone or again:
             why = (
                 f"{Path(task.media).name} ended the process that scored it (out of memory, or a "
                 f"crash in a library); try it with fewer workers or leave it out."
@@ -54,21 +57,25 @@ def processes(tasks: Sequence[Task], workers: int, on_reached: OnReached) -> Ite
 
 
 def _pool(
-    tasks: Sequence[Task], workers: int, on_reached: OnReached, suspects: list[Task]
+    waiting: list[Task], workers: int, on_reached: OnReached, suspects: list[Task]
 ) -> Iterator[Scored]:
-    """Work through ``tasks``; those that were under way when a process died go to ``suspects``."""
+    """Work through ``waiting`` from its end, until all is done or a process died.
+
+    What was under way then goes to ``suspects``; what had not begun stays in ``waiting``.
+    """
     # Not forked: a fork of a process with threads of native libraries may never wake up.
     context = multiprocessing.get_context("spawn")
     reached = context.Queue()
-    waiting = list(reversed(tasks))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(reached,))
     running: dict[Future[Scored], Task] = {}
+    broken = False
     try:
         while waiting or running:
             # As many as there are workers: what is under way is what an interruption loses.
             while waiting and len(running) < workers:
-                task = waiting.pop()
-                running[pool.submit(_work, task)] = task
+                # A pool that broke refuses: then this one has not begun.
+                running[pool.submit(_work, waiting[-1])] = waiting[-1]
+                waiting.pop()
             done, _ = wait(running, LOOK_S, FIRST_COMPLETED)
             while not reached.empty():
                 on_reached(*reached.get())
@@ -78,11 +85,12 @@ def _pool(
                     yield future.result()
                 except BrokenProcessPool:
                     suspects.append(task)
-            if suspects:
-                suspects += [*running.values(), *waiting]
+                    broken = True
+            if broken:
+                suspects += running.values()
                 return
     except BrokenProcessPool:
-        suspects += [*running.values(), *waiting]
+        suspects += running.values()
     finally:
         pool.shutdown(cancel_futures=True)
         reached.close()

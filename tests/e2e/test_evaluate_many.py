@@ -8,13 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from proctor.errors import MissingError
 from proctor.evaluate import pool
 from proctor.evaluate.dataset import read
-from proctor.evaluate.recipe import agreed, recipe_of
+from proctor.evaluate.recipe import Recipe, agreed, recipe_of
 from proctor.evaluate.run import How, evaluate
 from proctor.evaluate.score import Task
 from proctor.session.plan import make_plan
@@ -118,6 +120,24 @@ def test_an_address_where_nobody_answers_is_told(dataset, plan, tmp_path, monkey
     monkeypatch.setattr(pool, "CONNECT_S", 0.5)
     with pytest.raises(MissingError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         evaluate(dataset, plan, How(scheduler="tcp://127.0.0.1:9", cache=tmp_path))
+
+
+def test_a_pool_that_breaks_between_two_recordings_loses_none(monkeypatch):
+    recipe = Recipe(b"", (), (), "")
+    tasks = [Task(name, f"{name}.mp4", "", recipe, (), True) for name in "abcd"]
+    submitted = []
+
+    class Broken(ProcessPoolExecutor):
+        def submit(self, *given):
+            submitted.append(given[1].session)
+            # As when an idle process was killed: the pool refuses what is given to it next.
+            if submitted == ["a", "b"]:
+                raise BrokenProcessPool("a process ended")
+            return super().submit(*given)
+
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Broken)
+    scored = [one.session for one in pool.processes(tasks, 1, lambda name, t: None)]
+    assert scored == ["a", "b", "c", "d"]
 
 
 def test_a_recording_that_kills_its_process_takes_no_other_with_it(media, plan):
