@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ SPLITS = ("", "development", "test")
 KIND = re.compile(r"[a-z]+(\.[a-z_0-9]+)+")
 NAME = re.compile(r"[\w][\w .:@+-]{0,199}")
 OVERRIDE = re.compile(
-    r"([a-z]+(?:\.[a-z_]+)+?)(?:\.(on|off|min_s|gap_s|cooldown_s))?=(off|[0-9.]+)"
+    r"([a-z]+(?:\.[a-z_0-9]+)+?)(?:\.(on|off|min_s|gap_s|cooldown_s))?=(off|[0-9]+(?:\.[0-9]+)?)"
 )
 # A table of a million rows is read; a larger file is none that people labelled.
 MAX_BYTES = 100_000_000
@@ -99,9 +100,11 @@ class Dataset:
         """Of what was read: every session and label, but not of the media."""
         digest = hashlib.sha256()
         for e in sorted(self.entries, key=lambda e: e.id):
-            named = (e.id, e.person, e.arm, e.media.name, e.split, *e.overrides)
-            groups = sorted(e.groups.items())
-            digest.update(repr((named, groups, sorted(e.labelled or ()), e.truth)).encode())
+            files = [path.name for path in e.files]
+            named = (e.id, e.person, e.arm, files, e.split, *e.overrides)
+            # "Everything is labelled" and "nothing is" are not the same.
+            labelled = "all" if e.labelled is None else sorted(e.labelled)
+            digest.update(repr((named, sorted(e.groups.items()), labelled, e.truth)).encode())
         return digest.hexdigest()
 
 
@@ -253,8 +256,8 @@ def rows(
     own: str = "\n",
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with their line numbers, trimmed; what is wrong goes to ``faults``."""
-    text = text_of(path)
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    # Lines end as CSV ends them: other separators of Unicode may stand in a cell.
+    reader = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
     header: list[str] = []
     try:
         for cells in reader:

@@ -166,6 +166,10 @@ def rttm(folder: Path) -> Dataset | None:
             told = events.setdefault(words[1], [])
             told.append(TruthEvent(words[1], start, start + lasts, "speech.voice", "rttm"))
     media = {path.stem: path for path in _media(folder)}
+    for table in tables:
+        # A table without any speech tells of silence, which counts as well.
+        if table.stem in media:
+            events.setdefault(table.stem, [])
     for name in sorted(events.keys() - media.keys()):
         faults.append(Fault(name, 0, "an .rttm file speaks of it, but there is no such recording"))
     entries = tuple(

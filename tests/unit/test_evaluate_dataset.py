@@ -63,6 +63,18 @@ FAULTS = [
 ]
 
 
+@pytest.mark.parametrize("value", ["1..2", "0.8.1", ".", "-1", "nan"])
+def test_an_override_that_is_no_number_is_told(folder, value):
+    write(
+        folder,
+        f"s1,p1,honest,a.mp4,gaze.away.on={value}\n",
+        "",
+        "session,person,arm,media,policy\n",
+    )
+    with pytest.raises(InputError, match="policy must be words such as"):
+        read(folder)
+
+
 @pytest.mark.parametrize(("sessions", "truth", "expected"), FAULTS)
 def test_a_fault_is_told_with_file_and_line(folder, sessions, truth, expected):
     write(folder, sessions, truth)
@@ -154,6 +166,26 @@ def test_rttm_says_speech_and_nothing_else(tmp_path, made_recording):
     (tmp_path / "other.rttm").write_text("SPEAKER other 1 0 1 <NA> <NA> s <NA>\n", encoding="utf-8")
     with pytest.raises(InputError, match="there is no such recording"):
         read(tmp_path)
+
+
+def test_an_rttm_table_without_speech_counts_as_silence(tmp_path, made_recording):
+    (tmp_path / "quiet.mp4").write_bytes(made_recording.path.read_bytes())
+    (tmp_path / "quiet.rttm").write_text(";; nobody spoke\n", encoding="utf-8")
+    (entry,) = read(tmp_path).entries
+    assert (entry.labelled, entry.truth) == ({"speech.voice"}, ())
+
+
+def test_everything_labelled_and_nothing_labelled_are_two_datasets(folder):
+    digests = set()
+    for labelled in ("all", "none", "object.phone"):
+        write(folder, f"s1,p1,honest,a.mp4,{labelled}\n", "", "session,person,arm,media,labelled\n")
+        digests.add(read(folder).sha256)
+    assert len(digests) == 3
+
+
+def test_a_separator_of_unicode_in_a_cell_ends_no_line(folder):
+    write(folder, "s1,p1,honest,a.mp4\n", "s1,1,2,object.phone,anna\u2028b,yes\n")
+    assert len(read(folder).entries[0].truth) == 1
 
 
 def test_bare_recordings_say_nothing(folder):
