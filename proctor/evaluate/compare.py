@@ -83,17 +83,17 @@ def compare(mine: Results, other: Mapping[str, Any], level: float = LEVEL) -> Co
         ]
         honest = [(a, b) for where, a, b in both if where == "honest" and a.covered]
         asked = [(a, b) for where, a, b in both if where == "instructed" and a.events]
-        measured = [(a, b) for a, b in honest if a.measured_h > 0 and b["measured_h"] > 0]
+        measured = [(a, b) for a, b in honest if a.judged_h > 0 and b["judged_h"] > 0]
         pairs.append(
             Pair(
                 kind,
                 _discord([(a.flags > 0, b["flags"] > 0) for a, b in measured], "honest"),
                 _discord([(a.found > 0, b["found"] > 0) for a, b in asked], "instructed"),
                 resampling.paired_difference(
-                    ([a.false for a, _ in measured], [a.measured_h for a, _ in measured]),
+                    ([a.false for a, _ in measured], [a.judged_h for a, _ in measured]),
                     (
                         [b["false"] for _, b in measured],
-                        [b["measured_h"] for _, b in measured],
+                        [b["judged_h"] for _, b in measured],
                     ),
                     "honest persons in both runs",
                     level,

@@ -15,17 +15,18 @@ import numpy as np
 
 from proctor.evaluate.statistics import Answer, Estimate, Unsaid
 
-FORMAT = 1
+FORMAT = 2
 
 
 def plain(value: Any) -> Any:
     """``value`` of dataclasses, mappings, sequences and arrays in JSON's own types.
 
     A number that is infinite or undefined becomes ``null``, an :class:`Unsaid` an object whose key
-    ``cannot_be_said`` holds the reason.
+    ``cannot_be_said`` holds the reason, and ``here`` the number of these recordings alone.
     """
     if isinstance(value, Unsaid):
-        return {"cannot_be_said": value.why, "n": plain(value.n), "of": value.of}
+        here = {} if value.here is None else {"here": plain(value.here)}
+        return {"cannot_be_said": value.why, "n": plain(value.n), "of": value.of, **here}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -148,11 +148,11 @@ def per_person(results: Results) -> str | None:
     honest = [
         p.kinds[ALL]
         for p in results.people
-        if p.side == "honest" and p.kinds[ALL].covered and p.kinds[ALL].measured_h > 0
+        if p.side == "honest" and p.kinds[ALL].covered and p.kinds[ALL].judged_h > 0
     ]
     if not any(one.false for one in honest):
         return None
-    rates = sorted((one.false / one.measured_h for one in honest), reverse=True)
+    rates = sorted((one.false / one.judged_h for one in honest), reverse=True)
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _figure(2.8)

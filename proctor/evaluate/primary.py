@@ -41,10 +41,10 @@ class Primary:
 def primary(people: Sequence[Person], kind: str = ALL, level: float = LEVEL) -> Primary:
     """The primary metrics of one kind."""
     all_honest = [p for p in people if p.side == "honest" and p.kinds[kind].covered]
-    honest = [p for p in all_honest if p.kinds[kind].measured_h > 0]
+    honest = [p for p in all_honest if p.kinds[kind].judged_h > 0]
     asked = [p for p in people if p.side == "instructed" and p.kinds[kind].events > 0]
     false = [p.kinds[kind].false for p in honest]
-    hours = [p.kinds[kind].measured_h for p in honest]
+    hours = [p.kinds[kind].judged_h for p in honest]
     recorded = [p.kinds[kind].recorded_h for p in people]
     missing = [max(0.0, p.kinds[kind].recorded_h - p.kinds[kind].measured_h) for p in people]
     return Primary(

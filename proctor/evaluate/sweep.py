@@ -74,7 +74,7 @@ def _point(run: Run, scores: Scores, kind: str, rule: Thresholds, level: float) 
     honest = [p.kinds[kind] for p in people if p.side == "honest" and p.kinds[kind].covered]
     asked = [p.kinds[kind] for p in people if p.side == "instructed" and p.kinds[kind].events]
     false = sum(one.false for one in honest)
-    hours = sum(one.measured_h for one in honest)
+    hours = sum(one.judged_h for one in honest)
     return Point(
         kind,
         rule,

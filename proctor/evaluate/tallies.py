@@ -21,11 +21,13 @@ class Tally:
 
     ``false`` are flags that belong to no event, ``open`` those of which the truth does not tell,
     ``found`` events with a flag; ``first_s`` is the time from the first event's beginning to the first
-    flag that belongs to any, ``None`` without one. ``covered``: whether the truth speaks of the kind.
+    flag that belongs to any, ``None`` without one. ``covered``: whether the truth speaks of the kind,
+    and ``judged_h`` the hours measured in sessions of which it does: only there can a flag be false.
     """
 
     recorded_h: float
     measured_h: float
+    judged_h: float
     flags: int
     right: int
     false: int
@@ -100,23 +102,33 @@ def _person(name: str, where: str, mine: Sequence[Session], kinds: Sequence[str]
 
 
 def _tally(mine: Sequence[Session], kind: str, judged: Sequence[Judged]) -> Tally:
-    recorded = sum(session.duration_s for session in mine)
-    unseen = sum(covered_s(unmeasured(session, kind)) for session in mine)
-    measured = max(0.0, recorded - unseen)
+    covered = [session for session in mine if session.covers(kind)]
     if any(kind not in session.unmeasured for session in mine):
         # No rule of the policy looks for it.
-        measured = 0.0
-    return _made(recorded, measured, judged, any(session.covers(kind) for session in mine))
+        hours = (0.0, 0.0)
+    else:
+        hours = (_measured(mine, kind), _measured(covered, kind))
+    return _made(_recorded(mine), hours, judged, bool(covered))
 
 
 def _together(mine: Sequence[Session], judged: Sequence[Judged]) -> Tally:
-    recorded = sum(session.duration_s for session in mine)
-    unseen = sum(covered_s(unmeasured(session, ALL)) for session in mine)
-    covered = any(session.labelled is None or session.labelled for session in mine)
-    return _made(recorded, max(0.0, recorded - unseen), judged, covered)
+    covered = [session for session in mine if session.labelled is None or session.labelled]
+    hours = (_measured(mine, ALL), _measured(covered, ALL))
+    return _made(_recorded(mine), hours, judged, bool(covered))
 
 
-def _made(recorded: float, measured: float, judged: Sequence[Judged], covered: bool) -> Tally:
+def _recorded(sessions: Sequence[Session]) -> float:
+    return sum((session.duration_s for session in sessions), 0.0)
+
+
+def _measured(sessions: Sequence[Session], kind: str) -> float:
+    unseen = sum(covered_s(unmeasured(session, kind)) for session in sessions)
+    return max(0.0, _recorded(sessions) - unseen)
+
+
+def _made(
+    recorded: float, measured: tuple[float, float], judged: Sequence[Judged], covered: bool
+) -> Tally:
     delays = [delay for one in judged if (delay := _delay(one)) is not None]
     right, false, doubtful = (
         (
@@ -128,7 +140,8 @@ def _made(recorded: float, measured: float, judged: Sequence[Judged], covered: b
     )
     return Tally(
         recorded / HOUR_S,
-        measured / HOUR_S,
+        measured[0] / HOUR_S,
+        measured[1] / HOUR_S,
         right + false + doubtful,
         right,
         false,

@@ -76,7 +76,9 @@ def _majority(events: Sequence[TruthEvent], raters: int) -> list[Pair]:
             since = t
         elif was and not now:
             spans.append((since, t))
-    return joined(spans)
+    # Labels that only touch agree on no time, unless somebody marked that very moment.
+    moments = {event.start for event in events if event.start == event.end}
+    return [(start, end) for start, end in joined(spans) if start < end or start in moments]
 
 
 def judge(session: Session, kind: str, flags: Sequence[Found] | None = None) -> Judged:

@@ -171,6 +171,27 @@ def test_a_majority_of_annotators_decides_and_the_rest_is_doubtful() -> None:
     assert sorted_out.found == (True,)
 
 
+def test_labels_that_only_touch_agree_on_nothing() -> None:
+    first, second = TruthEvent("a", 10, 20, PHONE, "A"), TruthEvent("a", 20, 30, PHONE, "B")
+    truth = agreed(session(first, second), PHONE)
+    assert truth.events == ()
+    assert truth.doubtful == ((10, 30),)
+    moments = [replace(first, start=20.0), replace(second, end=20.0)]
+    assert agreed(session(*moments), PHONE).events == ((20, 20),)
+
+
+def test_hours_in_which_no_flag_can_be_false_are_in_no_rate() -> None:
+    hour = {"duration_s": 3600.0, "unmeasured": {PHONE: (), GAZE: ()}, "arm": "honest"}
+    told = replace(session(found=(flag(11, 12),)), **hour)
+    silent = replace(session(labelled=frozenset({GAZE})), id="b", **hour)
+    results = work_out(run_of([told, silent], {k: RULES[k] for k in (PHONE, GAZE)}), None)
+    rates = {one.kind: one.fa_hour for one in results.primary}
+    assert isinstance(rates[PHONE], Estimate)
+    assert isinstance(rates[GAZE], Estimate)
+    assert (rates[PHONE].count, rates[PHONE].n) == (1, 1.0)
+    assert (rates[GAZE].count, rates[GAZE].n) == (0, 2.0)
+
+
 def test_a_doubtful_label_makes_a_flag_neither_right_nor_false() -> None:
     one = session(TruthEvent("a", 10, 20, PHONE, "A", certain=False), found=(flag(11, 12),))
     sorted_out = judge(one, PHONE)
