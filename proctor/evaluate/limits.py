@@ -149,7 +149,11 @@ def _truth(run: Run, agreement: Agreement) -> list[str]:
             f"Annotators disagree (alpha {annotators.value:.2f}, below {LEAST_ALPHA}): every number that "
             "rests on labels depends on whose labels one takes."
         )
-    elif isinstance(annotators, Unsaid) and (annotators.here or 1.0) < LEAST_ALPHA:
+    elif (
+        isinstance(annotators, Unsaid)
+        and annotators.here is not None
+        and annotators.here < LEAST_ALPHA
+    ):
         said.append(
             f"Annotators disagree (alpha {annotators.here:.2f} here, below {LEAST_ALPHA}): every number "
             "that rests on labels depends on whose labels one takes."
