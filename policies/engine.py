@@ -99,6 +99,11 @@ class ConsentState:
         return standing is not None and standing.status in LIVE
 
     @property
+    def paused(self) -> bool:
+        """Whether a person on duty paused the exam; a break that they gave is the student's."""
+        return self.on_break and bool(self.break_by) and not self.break_minutes
+
+    @property
     def on_break(self) -> bool:
         return self.break_since is not None
 

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 from proctor.errors import InputError
 from proctor.evidence.outbox import Gone, Later, Refused
+from proctor.evidence.untrusted import text
 from proctor.hub.client import API, HubClient
 from proctor.hub.commands import Command, checked
 
@@ -23,6 +24,7 @@ JSON = "application/json"
 WAIT_S = 25
 # More commands than this do not wait for one student.
 MOST_COMMANDS = 100
+MOST_NAME = 200
 
 
 class NoLiveLine(Exception):
@@ -128,11 +130,14 @@ def _received(one: object) -> Received | None:
     except InputError:
         return None
     seconds = float(left) if isinstance(left, int | float) else 0.0
-    by, signed = one.get("by"), one.get("signed")
+    by, signed = text(one.get("by"), MOST_NAME), one.get("signed")
+    if not by:
+        # The student is told who it is; nobody is no person on duty.
+        return None
     return Received(
         number,
         command,
-        str(by or "")[:200],
+        by,
         signed if isinstance(signed, str) else "",
         seconds,
     )

@@ -8,6 +8,7 @@ is away changes nothing: that is told once, and the exam goes on. Nothing here c
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import threading
 import time
@@ -26,11 +27,15 @@ from proctor.session.room_scan import Asked, check_asked
 if TYPE_CHECKING:
     from proctor.session.session import Session
 
+_LOG = logging.getLogger("proctor.live")
+
 BEAT_S = 10.0
 # A hub that was not reached for this long is told as away; a short trouble is not worth a word (s).
 AWAY_S = 30.0
 # Waiting after trouble is never longer than this (s): a person may be needed at the other end.
 MOST_WAIT_S = 30.0
+# A hub that has nothing for us and does not wait either is asked again after this (s).
+LEAST_WAIT_S = 1.0
 # The request at hand gets so long to end when the exam does (s).
 PATIENCE_S = 3.0
 COMMAND, OUTCOME = "hub.command", "hub.command.done"
@@ -136,10 +141,12 @@ class LiveLink:
     def _recall(self) -> None:
         """After a crash: what was asked before is not asked again, and added time stays added."""
         given: dict[int, dict[str, Any]] = {}
-        breaks = 0
+        allowed: dict[str, Any] = {}
         for record in self._session.case.records():
             data = record["data"]
-            breaks += record["type"] == "break.started" and bool(data.get("by"))
+            if record["type"] == "break.started" and data.get("minutes"):
+                # A pause has none, and takes no break away.
+                allowed = {}
             if record["type"] != "marker":
                 continue
             inside = data.get("data", {})
@@ -147,14 +154,16 @@ class LiveLink:
                 given[inside["id"]] = inside
             elif data.get("kind") == OUTCOME:
                 self._outcomes[inside["id"]] = inside["what"]
+                one = given.get(inside["id"], {})
+                if one.get("command") == "approve_break" and inside["what"] == "shown":
+                    allowed = one
         for number, one in given.items():
             if one["command"] == "extend":
                 self.extra_minutes += one["minutes"]
             if number not in self._outcomes:
                 self._resume_with(number, one)
-        allowed = [one for one in given.values() if one["command"] == "approve_break"]
-        if len(allowed) > breaks:
-            self._session.desk.give_break(allowed[-1]["by"], allowed[-1]["minutes"])
+        if allowed:
+            self._session.desk.give_break(allowed["by"], allowed["minutes"])
         self._last = max(given, default=0)
 
     def _resume_with(self, number: int, one: dict[str, Any]) -> None:
@@ -191,9 +200,9 @@ class LiveLink:
                 changed.clear()
         except InUse:
             self._say(Told("in_use"))
-        except (NoLiveLine, CheckFailed):
+        except (NoLiveLine, CheckFailed) as error:
             # A hub without a live line takes the case all the same; what is refused the delivery tells.
-            pass
+            _LOG.info("no more heartbeats: %s", type(error).__name__)
         finally:
             self._stop_listening()
             client.close()
@@ -205,7 +214,7 @@ class LiveLink:
         if ended:
             state = "ended"
         elif standing.on_break:
-            state = "paused" if standing.break_by else "break"
+            state = "paused" if standing.paused else "break"
         calls = session.interventions.help_calls
         client.beat(
             state,
@@ -246,16 +255,21 @@ class LiveLink:
         try:
             while not (self._stop.is_set() or self._listening_over):
                 try:
-                    for one in client.commands(self._last):
+                    began = time.monotonic()
+                    found = client.commands(self._last)
+                    for one in found:
                         if self._stop.is_set():
                             return
                         self._obey(one)
                     failures = 0
+                    if not found and time.monotonic() - began < LEAST_WAIT_S:
+                        self._stop.wait(LEAST_WAIT_S)
                 except Later:
                     failures += 1
                     self._stop.wait(_patience(failures))
-        except (NoLiveLine, CheckFailed):
-            pass
+        except (NoLiveLine, CheckFailed) as error:
+            # As with the heartbeats: the exam needs none of it.
+            _LOG.info("no more commands: %s", type(error).__name__)
         finally:
             client.close()
 
@@ -286,6 +300,9 @@ class LiveLink:
             if command.kind == "pause":
                 session.pause(by=one.by)
             elif command.kind == "resume":
+                if not session.desk.state.paused:
+                    # A break is the student's: nobody else switches their camera on again.
+                    return "impossible"
                 session.resume()
             elif command.kind == "approve_break":
                 session.desk.give_break(one.by, command.minutes)

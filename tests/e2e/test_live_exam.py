@@ -140,6 +140,37 @@ def test_what_a_person_on_duty_says_and_gives_reaches_the_student_once(
     duty.close()
 
 
+def test_a_break_is_the_students_and_outlives_a_pause_and_a_crash(
+    hub: Any, make: Any, tmp_path: Path
+) -> None:
+    world, (code,) = make()
+    duty = kit.OnDuty(hub.hub, hub.url, "A. Person", "proctor")
+    with sitting(world, tmp_path / "case", code) as exam:
+        attempt, session = exam.session.case.attempt, exam.session
+        kit.wait(lambda: duty.row(attempt)["state"] == "running", "the heartbeat")
+        given = duty.give(attempt, "approve_break", minutes=5.0)
+        kit.wait(lambda: duty.became(attempt, given) == "shown", "the break")
+        pause = duty.give(attempt, "pause", reason="There is a fire alarm in your building.")
+        kit.wait(lambda: duty.became(attempt, pause) == "shown", "the pause")
+        duty.give(attempt, "resume")
+        kit.wait(lambda: not session.desk.state.on_break, "the end of the pause")
+        # As after a crash: what was given is known from the journal alone.
+        session.desk.give_break("", 0.0)
+        LiveLink(session, code, exam.told.append)
+        session.pause()
+        assert (session.desk.state.break_by, session.desk.state.break_minutes) == ("A. Person", 5.0)
+        kit.wait(lambda: duty.row(attempt)["state"] == "break", "the student's break")
+        early = duty.give(attempt, "resume")
+        kit.wait(
+            lambda: duty.became(attempt, early) == "impossible", "that it is not theirs to end"
+        )
+        assert session.desk.state.on_break
+        session.resume()
+        LiveLink(session, code, exam.told.append)
+        assert session.desk._given is None  # one break, taken
+    duty.close()
+
+
 def test_a_second_room_scan_is_asked_for_with_a_reason_and_a_no_is_just_an_answer(
     hub: Any, make: Any, tmp_path: Path
 ) -> None:
