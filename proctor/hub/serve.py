@@ -41,7 +41,9 @@ def config(said: HubSettings, app: FastAPI | str) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=True,
-        proxy_headers=False,
+        # Who asks is what a proxy says only where it is one of ours; limits of rate count by it.
+        proxy_headers=bool(said.proxies),
+        forwarded_allow_ips=said.proxies,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=STOP_S,
         h11_max_incomplete_event_size=MAX_HEADERS,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +65,10 @@ class HubSettings(BaseModel):
         None, description="TLS certificate chain (PEM), where no proxy speaks TLS for the hub."
     )
     certificate_key: Path | None = Field(None, description="The certificate's private key (PEM).")
+    proxies: str = Field(
+        "",
+        description="Addresses or networks, with commas, of the proxies whose X-Forwarded-For is believed.",
+    )
     oidc_issuer: str = Field(
         "",
         description="The OpenID provider of the staff, as it calls itself; empty: local accounts only.",
@@ -129,6 +134,11 @@ class HubSettings(BaseModel):
         for name in ("blobs", "ledger"):
             if "://" in (where := getattr(self, name)) and not where.startswith("s3://"):
                 raise ValueError(f"{name}: it is a folder, or begins with s3://")
+        for one in filter(None, map(str.strip, self.proxies.split(","))):
+            try:
+                ip_network(one)
+            except ValueError as error:
+                raise ValueError(f"proxies: {one[:50]!r} is no address or network") from error
         if bool(self.certificate) != bool(self.certificate_key):
             raise ValueError("certificate and certificate_key go together")
         if self.oidc_issuer and not (self.oidc_client and self.address):

@@ -187,6 +187,28 @@ def test_asking_too_often_has_to_wait(world: Any) -> None:
     assert [one.status for one in answers] == [401, 401, 429, 429]
 
 
+@pytest.mark.parametrize(("proxies", "apart"), [("127.0.0.1", True), ("", False)])
+def test_who_guesses_behind_a_proxy_makes_nobody_else_wait(
+    tmp_path: Path, proxies: str, apart: bool
+) -> None:
+    with hub_world.running("sqlite", tmp_path, proxies=proxies) as running:
+        world = kit.World(running, tmp_path)
+        limits = running.app.state.limits
+        limits.log_in._rate, limits.log_in._burst = 0.001, 2.0
+        said = {"name": "a", "password": "b", "code": "c"}
+
+        def tries(address: str) -> list[int]:
+            where = {"X-Forwarded-For": address}
+            return [ask(world, "POST", "/v1/staff/session", said, **where).status for _ in range(3)]
+
+        assert tries("203.0.113.5") == [401, 401, 429]
+        # Without the setting anybody could name any address, so what is said is not heeded.
+        assert tries("203.0.113.6") == ([401, 401, 429] if apart else [429] * 3)
+        # The address in front is whatever the guesser wrote; the one that the proxy added counts.
+        assert tries("203.0.113.7, 203.0.113.6") == [429] * 3
+        world.close()
+
+
 def test_no_secret_reaches_a_log_or_an_answer_that_is_not_for_it(
     world: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from policies import invitation, root
 from policies.sign import PAYLOAD_TYPE, envelope
 from proctor.cli.main import main
+from proctor.errors import InputError
 from proctor.evidence import keys
 from proctor.hub import settings
 
@@ -186,6 +187,13 @@ def test_every_setting_is_documented_and_the_examples_are_usable(tmp_path: Path)
         settings.HubSettings.model_fields
     )
     assert "hub serve" in (folder / "open-proctor-hub.service").read_text(encoding="utf-8")
+
+
+def test_no_address_is_taken_for_a_proxy_by_a_slip(tmp_path: Path) -> None:
+    assert settings.load(None, {"PROCTOR_HUB_PROXIES": "10.0.0.0/8, ::1"}).proxies
+    for slip in ("*", "10.0.0.0/33", "proxy.example.org"):
+        with pytest.raises(InputError, match="no address or network"):
+            settings.load(None, {"PROCTOR_HUB_PROXIES": slip})
 
 
 def test_settings_come_from_file_environment_and_command_in_that_order(tmp_path: Path) -> None:
