@@ -10,6 +10,7 @@ import platform
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -104,7 +105,11 @@ def named(name: str) -> Path:
 
 def tell(error: BaseException) -> int:
     """Write the report and say in the terminal where it is; returns the exit code."""
-    report = write(error)
+    _say(error, write(error))
+    return INTERNAL
+
+
+def _say(error: BaseException, report: Path | None) -> None:
     said = f"proctor: a mistake happened inside this program ({type(error).__name__})."
     if report is None:
         said += f" No report could be written in {logs.folder()}."
@@ -114,7 +119,6 @@ def tell(error: BaseException) -> int:
             "`proctor crash show` prints it, and who helps you may ask for it."
         )
     sys.stderr.write(said + "\n")
-    return INTERNAL
 
 
 def watch_threads() -> None:
@@ -127,15 +131,20 @@ def watch_threads() -> None:
     threading.excepthook = hook
 
 
-def in_windows(seen: object) -> None:
-    """Mistakes inside a window are written down and handed to ``seen(path)``, a function; the window goes on."""
+def in_windows(seen: Callable[[Path], object]) -> None:
+    """Mistakes inside a window are written down and handed to ``seen(path)``; the window goes on.
+
+    Where no report can be written, the terminal is told.
+    """
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
             return
         report = write(error)
-        if report is not None and callable(seen):
+        if report is None:
+            _say(error, report)
+        else:
             seen(report)
 
     sys.excepthook = hook

@@ -109,5 +109,7 @@ def end(code: int, error: BaseException | None = None) -> None:
 def last_lines(count: int) -> list[str]:
     """The newest lines of the log; none where there is no log."""
     with suppress(OSError):
-        return (folder() / NAME).read_text(encoding="utf-8").splitlines()[-count:]
+        # A machine that lost its power may leave half a letter; a report is written all the same.
+        text = (folder() / NAME).read_text(encoding="utf-8", errors="replace")
+        return text.splitlines()[-count:]
     return []

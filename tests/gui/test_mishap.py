@@ -57,6 +57,17 @@ def test_a_mistake_in_a_window_is_shown_and_the_window_goes_on(qtbot, watch: Wat
     assert len(crash.reports()) == 2
 
 
+def test_where_no_report_can_be_written_the_terminal_is_told(
+    home: Path, watch: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "home").write_text("a file in the way")
+    sys.excepthook(LookupError, LookupError("the secret of Anna"), None)
+    said = capsys.readouterr().err
+    assert "No report could be written" in said
+    assert "Anna" not in said
+    assert watch.dialog is None
+
+
 def test_a_report_is_copied_saved_or_erased_by_its_reader_only(
     qtbot, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,14 @@ def test_reports_are_listed_shown_and_erased(
     assert crash.reports() == []
 
 
+def test_a_log_that_was_cut_in_the_middle_of_a_letter_does_not_stop_the_report(home: Path) -> None:
+    logs.folder().mkdir(parents=True)
+    (logs.folder() / logs.NAME).write_bytes("exam began, caf\u00e9".encode()[:-1])
+    report = crash.write(ValueError())
+    assert report is not None
+    assert "exam began, caf" in report.read_text("utf-8")
+
+
 def test_old_reports_make_room(home: Path) -> None:
     for day in range(1, 26):
         assert crash.write(ValueError(), datetime(2026, 1, day, tzinfo=UTC))
