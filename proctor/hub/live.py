@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -34,11 +33,6 @@ Delivery = Literal["all", "events_only"]
 FLUSH_S = 0.5
 # Agents say something every ten seconds; four in a row that did not come are told (s).
 UNHEARD_S = 45.0
-# A code that was right is looked up again after this long (s), of so many at most.
-BELIEVED_S = 30.0
-MOST_KNOWN = 20_000
-# A clock of an agent that is further off is told as that much (s): ten years.
-MOST_SKEW_S = 315_576_000.0
 
 _LOG = logging.getLogger("proctor.hub.live")
 
@@ -103,8 +97,6 @@ class Live:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: dict[str, asyncio.Event] = {}
-        # Who proved to speak for an attempt, and until when that is believed (by a steady clock).
-        self._known: dict[str, float] = {}
         # Set when this worker ends: nobody waits here any more.
         self.leaving = asyncio.Event()
 
@@ -124,21 +116,6 @@ class Live:
         if self._thread is not None:
             self._thread.join(10.0)
         self.follower.close()
-
-    # Who speaks. On the event loop only.
-
-    def knows(self, proof: str) -> bool:
-        """Whether ``proof`` (a digest of attempt and secret) was found right a moment ago."""
-        return self._known.get(proof, 0.0) > time.monotonic()
-
-    def believe(self, proof: str) -> None:
-        """``proof`` was found right."""
-        now = time.monotonic()
-        if len(self._known) >= MOST_KNOWN:
-            self._known = {one: until for one, until in self._known.items() if until > now}
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-        self._known[proof] = now + BELIEVED_S
 
     # Heartbeats.
 

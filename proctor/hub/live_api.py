@@ -102,12 +102,10 @@ async def _agent(
 ) -> str:
     """The attempt whose agent asks; a :class:`Problem` where it does not prove that it is that one.
 
-    Who proved it is believed for half a minute: a heartbeat then touches no database at all.
+    Who proved it a moment ago is believed: a heartbeat then touches no database at all.
     """
-    proof = _digest(f"{attempt} {authorization}")
-    if not now_live.knows(proof):
+    if enrol.believed(now_live.hub, authorization, attempt) is None:
         await run_in_threadpool(enrol.attempt_of, now_live.hub, authorization, attempt)
-        now_live.believe(proof)
     return attempt
 
 
@@ -339,7 +337,7 @@ def stream(
     """Server-sent events: alerts, states, help calls and commands, of one exam or of all."""
     after: int | None = None
     if last_event_id:
-        if not (last_event_id.isascii() and last_event_id.isdigit()):
+        if not (last_event_id.isascii() and last_event_id.isdigit()) or int(last_event_id) >= 2**63:
             raise Problem(400, "stream.number", "Last-Event-ID is the number of an alert.")
         after = int(last_event_id)
 

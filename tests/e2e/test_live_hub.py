@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policies import sign
-from proctor.errors import InputError
-from proctor.hub import alerts, commands, live, live_stream, staff_keys
+from proctor.errors import CheckFailed, InputError
+from proctor.hub import alerts, commands, enrol, live, live_stream, staff_keys
 from proctor.hub.alerts import Alert
 from proctor.hub.live_client import LiveClient
 from proctor.hub.live_stream import Reader, Stream
@@ -198,6 +199,27 @@ def test_only_people_on_duty_watch_and_speak(hub: Any, line: LiveClient) -> None
         assert other.ask("GET", "stream")[0] == 403, role
         other.close()
     assert line.commands(0, wait=0) == []
+
+
+def test_a_code_that_was_taken_back_speaks_no_more_here_either(
+    hub: Any, line: LiveClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrol, "BELIEVED_S", 0.0)
+    hub.hub.known.clear()
+    line.beat("running", "all", help_asked=False, at=0.0)
+    enrol.revoke(hub.hub, "hub-test", 1)
+    with pytest.raises(CheckFailed, match="does not accept"):
+        line.beat("running", "all", help_asked=False, at=0.0)
+
+
+def test_a_number_that_no_alert_can_have_is_refused(hub: Any) -> None:
+    duty = kit.OnDuty(hub.hub, hub.url, "A. Person", "proctor")
+    for number in ("9" * 20, "-1", "x"):
+        headers = duty.headers | {"Last-Event-ID": number}
+        with urllib3.PoolManager(retries=False) as pool:
+            answer = pool.request("GET", f"{hub.url}/v1/staff/stream", headers=headers)
+        assert (answer.status, answer.json()["code"]) == (400, "stream.number")
+    duty.close()
 
 
 def test_an_agent_waits_for_a_command_and_gets_it_at_once(hub: Any, line: LiveClient) -> None:
