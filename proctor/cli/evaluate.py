@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.evaluate.cache import parquet
     from proctor.evaluate.dataset import read
     from proctor.evaluate.preregister import is_plan
-    from proctor.evaluate.report import write
+    from proctor.evaluate.report import asked, write
     from proctor.evaluate.run import How, evaluate
     from proctor.session.plan import make_plan
 
@@ -127,14 +127,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("Say with --out DIR where the report is to be written.")
     if not 0.0 < arguments.prevalence < 1.0:
         raise InputError(f"--prevalence must lie between 0 and 1, not {arguments.prevalence:g}.")
-    if arguments.against is not None and not (arguments.against / "report.json").is_file():
-        raise InputError(
-            f"{arguments.against} has no report.json of an earlier run to compare with."
-        )
-    # What is missing is said now, and not after hours of scoring.
+    # What is missing or does not read is said now, and not after hours of scoring.
     parquet()
     _writable(arguments.out)
     dataset = read(arguments.dataset)
+    public = tuple(arguments.public)
+    asked(arguments.against, arguments.preregister, public, arguments.target, arguments.dataset)
     how = How(arguments.workers, arguments.scheduler, arguments.keep_going, arguments.cache)
     bar = _Bar(arguments.quiet)
     try:
@@ -152,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
         cards=arguments.cards,
         prevalence=arguments.prevalence,
         study=arguments.dataset,
-        public=tuple(arguments.public),
+        public=public,
     )
     if not arguments.quiet:
         _tell(done)

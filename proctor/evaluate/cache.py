@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from proctor.errors import MissingError
+from proctor.errors import InputError, MissingError
 from proctor.evaluate.values import Floats
 from proctor.types import Box, Observation
 
@@ -117,11 +117,17 @@ class Reader:
     """The scores of one detector in one recording."""
 
     def __init__(self, path: Path) -> None:
-        _, pq = parquet()
-        self._file: pyarrow.parquet.ParquetFile = pq.ParquetFile(path)
-        told = self._file.metadata.metadata
-        groups = json.loads(told[b"groups"])
-        self.note = told[b"note"].decode()
+        pa, pq = parquet()
+        try:
+            self._file: pyarrow.parquet.ParquetFile = pq.ParquetFile(path)
+            told = self._file.metadata.metadata
+            groups = json.loads(told[b"groups"])
+            self.note = told[b"note"].decode()
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"The kept scores {path} cannot be read ({type(error).__name__}); delete the file and run "
+                f"the same command again."
+            ) from error
         self._groups: dict[str, list[int]] = {}
         for i, kind in enumerate(groups):
             self._groups.setdefault(kind, []).append(i)
@@ -252,6 +258,10 @@ class Store:
             return Facts.from_json(self.path(media, name).read_bytes())
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None  # never played, or written by another version: it is played again
+
+    def kept_at(self, media: str, name: str) -> float:
+        """When a file was kept, in seconds since 1970."""
+        return self.path(media, name).stat().st_mtime
 
     def sha256(self, path: Path) -> str:
         """Digest of a media file, remembered as long as its size and time of change stay.

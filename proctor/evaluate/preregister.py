@@ -52,7 +52,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A signed plan as read back; ``signers`` are the key ids whose signatures were checked."""
+    """A signed plan as read back; ``signers`` are key ids, checked only if it is ``trusted``."""
 
     title: str
     signed: str
@@ -153,6 +153,8 @@ def open_plan(path: Path, keys: Sequence[Ed25519PublicKey] = ()) -> Plan:
             raise InputError(f"{path} is a signed '{kind}', not a plan of a study.")
         if keys:
             payload = dsse.open_envelope(raw, keys, 1, PAYLOAD_TYPE)
+            # The envelope may name others besides, whose signatures nobody checked.
+            signers = tuple(dsse.key_id(key) for key in keys if _signed_by(raw, key))
         written = json.loads(payload)
     except OSError as error:
         raise InputError(f"The plan {path} cannot be read ({error.strerror}).") from error
@@ -172,6 +174,14 @@ def open_plan(path: Path, keys: Sequence[Ed25519PublicKey] = ()) -> Plan:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"The plan {path} lacks something: {error}.") from error
+
+
+def _signed_by(raw: bytes, key: Ed25519PublicKey) -> bool:
+    try:
+        dsse.open_envelope(raw, [key], 1, PAYLOAD_TYPE)
+    except dsse.SignatureError:
+        return False
+    return True
 
 
 def judge(plan: Plan, run: Run, answers: Mapping[tuple[str, str], Answer]) -> Registered:
@@ -271,7 +281,7 @@ def _hypothesis(path: Path, number: int, one: Any) -> Hypothesis:
     if one.get("measure") not in MEASURES:
         raise InputError(f"{where}: measure is one of {', '.join(MEASURES)}.")
     bounds = [one[name] for name in ("at_most", "at_least") if name in one]
-    if not bounds or any(type(bound) not in (int, float) for bound in bounds):
+    if not bounds or any(type(b) not in (int, float) or not math.isfinite(b) for b in bounds):
         raise InputError(f"{where}: it needs at_most or at_least, a number.")
     return Hypothesis(
         str(one.get("text", "")),

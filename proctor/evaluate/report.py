@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,37 @@ from proctor.evaluate.values import Run, Scores
 
 # Recorded hours up to which a rough operating curve is drawn without being asked for.
 ROUGH_HOURS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was typed besides dataset and policy, read."""
+
+    earlier: dict[str, Any] | None
+    plan: preregister.Plan | None
+    goal: sweep.Goal | None
+    said: people.Study
+
+
+def asked(
+    against: Path | None,
+    preregistered: Path | None,
+    public: Sequence[str],
+    target: str,
+    study: Path | None,
+) -> Asked:
+    """Read an earlier run, a plan, a target and the tables of reviewers.
+
+    Whoever scores for hours calls it before. Raises :class:`InputError` for what does not read.
+    """
+    return Asked(
+        compare.read(against) if against else None,
+        preregister.open_plan(preregistered, [_key(one) for one in public])
+        if preregistered
+        else None,
+        sweep.goal(target) if target else None,
+        people.read(study),
+    )
 
 
 def write(
@@ -44,16 +75,10 @@ def write(
     :class:`InputError` for an earlier run, plan, target or table that does not read.
     """
     # What was typed is read before anything long is worked out.
-    earlier = compare.read(against) if against else None
-    plan = (
-        preregister.open_plan(preregistered, [_key(one) for one in public])
-        if preregistered
-        else None
-    )
-    wanted = _goal(target)
-    results = work_out(run, scores, people.read(study), prevalence)
+    read = asked(against, preregistered, public, target, study)
+    results = work_out(run, scores, read.said, prevalence)
     curves = _curves(results, scores, fine=sweep)
-    tuned = _tuned(run, scores, wanted, results.level)
+    tuned = _tuned(run, scores, read.goal, results.level)
     out.mkdir(parents=True, exist_ok=True)
     card_paths: list[Path] = []
     notes: list[str] = []
@@ -63,10 +88,10 @@ def write(
         today = datetime.now(UTC).date()
         card_paths, notes = model_cards.write(results, where, today, source)
     extras = Extras(
-        compare.compare(results, earlier, results.level) if earlier else None,
+        compare.compare(results, read.earlier, results.level) if read.earlier else None,
         curves,
         tuned,
-        preregister.judge(plan, run, answers(results)) if plan else None,
+        preregister.judge(read.plan, run, answers(results)) if read.plan else None,
         tuple(notes),
     )
     html, document = out / "report.html", out / "report.json"
@@ -97,10 +122,6 @@ def _key(text: str) -> Ed25519PublicKey:
     from proctor.evidence.signing import public_key
 
     return Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key(text)))
-
-
-def _goal(target: str) -> sweep.Goal | None:
-    return sweep.goal(target) if target else None
 
 
 def _tuned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ class _Work:
     tasks: list[tuple[float, Task]] = field(default_factory=list)
     problems: dict[str, list[str]] = field(default_factory=dict)
     machines: set[str] = field(default_factory=set)
+    oldest: float = math.inf
     cached_s: float = 0.0
     scored_s: float = 0.0
     cpu_s: float = 0.0
@@ -131,6 +133,9 @@ def evaluate(
         if entry.id in work.kept
     )
     ended = time.perf_counter()
+    if work.oldest < began.timestamp():
+        # Whoever kept scores may have looked at them: that is when this study began.
+        began = datetime.fromtimestamp(work.oldest, UTC)
     speed = Speed(
         work.scored_s,
         work.cached_s,
@@ -178,6 +183,7 @@ def _look(entry: Entry, store: Store, recipe: Recipe, how: How, work: _Work) -> 
             has, length = (played.has_video, played.has_audio), played.duration or 0.0
         else:
             has, length = (facts.has_video, facts.has_audio), facts.end_s
+            work.oldest = min(work.oldest, store.kept_at(digest, facts_name(recipe)))
     except (OSError, ProctorError) as error:
         name = entry.media.name
         why = (

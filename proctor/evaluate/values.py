@@ -140,7 +140,8 @@ class Run:
 
     ``thresholds`` are the policy's rules by kind, ``titles`` the kinds as a person reads them,
     ``models`` SHA-256 by manifest name, ``detectors`` what identifies the code of each, ``not_measured``
-    one sentence a detector that did not run, ``machine`` facts about the computers that scored.
+    one sentence a detector that did not run, ``machine`` facts about the computers that scored,
+    ``began`` when the oldest of its scores was kept, or this run began if there was none.
     """
 
     dataset: str

@@ -44,7 +44,9 @@ def test_a_study_becomes_a_report(study, capsys):
     ("change", "more", "sentence"),
     [
         ("", ["--prevalence", "2"], "--prevalence must lie between 0 and 1"),
-        ("", ["--against", "nowhere"], "has no report.json of an earlier run"),
+        ("", ["--against", "nowhere"], "There is no report.json of an earlier run in nowhere"),
+        ("", ["--target", "few"], "'few' is no target"),
+        ("", ["--preregister", "gone.dsse"], "The plan gone.dsse cannot be read"),
         ("", ["--policy", "no-such"], "There is no policy 'no-such'"),
         ("s2,p2,honest,gone.mp4\n", [], "The session 's2' cannot be scored"),
         ("s2,p2,innocent,gone.mp4\n", [], "sessions.csv, line 3: arm must be one of"),
@@ -57,6 +59,8 @@ def test_what_cannot_be_done_is_one_sentence(study, capsys, change, more, senten
     error = capsys.readouterr().err.strip()
     assert sentence in error
     assert len(error.splitlines()) == 1
+    # Nothing was scored before it was said.
+    assert not list((study.parent / "scores").rglob("*.parquet"))
 
 
 def test_a_missing_library_is_named_before_anything_is_scored(study, capsys, monkeypatch):

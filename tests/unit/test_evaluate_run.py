@@ -277,6 +277,21 @@ def test_a_cache_of_another_version_is_not_read(done, cache, plan):
     broken.unlink()
 
 
+def test_a_run_over_kept_scores_began_when_they_were_kept(folder, plan, cache, done):
+    for file in cache.rglob("*.json"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    run, _ = evaluate(read(folder), plan, How(cache=cache))
+    assert run.began == "2023-11-14T22:13:20+00:00"
+
+
+def test_kept_scores_that_are_damaged_are_named(folder, plan, cache, done, tmp_path):
+    shutil.copytree(cache, tmp_path / "scores")
+    damaged = next((tmp_path / "scores").rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    with pytest.raises(InputError, match="delete the file"):
+        evaluate(read(folder), plan, How(cache=tmp_path / "scores"))
+
+
 def test_what_an_exam_page_told_belongs_to_the_recording(media, plan, cache, done, tmp_path):
     clip = tmp_path / "clip.mpg"
     shutil.copyfile(media / FILES[1], clip)
