@@ -191,6 +191,7 @@ def test_from_an_invitation_to_a_verdict_that_the_student_reads(
     assert look.clip(flag)[4:8] == b"ftyp"
     case = look.decide(flag, "confirmed", REASON)
     assert case.standing(flag).state == "may_comment"
+    case = look.whole()
     (shown,) = case.story.flags
     assert shown.peak is not None
     assert shown.why

@@ -130,7 +130,8 @@ def test_flags_are_taken_looked_at_one_after_the_other_and_signed(
         for row in office.client.decisions(attempt):
             assert row["state"] == "done"
     # Who has looked reads what was measured; the last look can be taken back.
-    assert window.case.story.flags[0].peak is not None
+    wait(lambda: window.case.story.flags[0].peak is not None, "the scores")
+    assert window.page.why.text() == kit.WHY
     window.undo()
     kit.settle(one)
     assert "Taken back" in window.message.text()

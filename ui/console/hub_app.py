@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyrage import x25519
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from proctor.evidence import keys
 from proctor.evidence.keys import KeyFile
@@ -19,6 +19,9 @@ from ui.console.source import CaseFile
 from ui.console.start import KeyPage
 from ui.console.window import ConsoleWindow
 from ui.texts import texts
+
+# The clip that is opened comes first; the next case is read so much later (ms).
+AHEAD_MS = 700
 
 
 def main(hub: str, identities: Sequence[x25519.Identity] = (), lang: str | None = None) -> int:
@@ -76,7 +79,7 @@ class HubDesk(QObject):
         self._next, self._waits = [], None
         self._ahead.close()
         if self.case is not None:
-            case, self.case = self.case, None
+            case, self.case, self.key_page = self.case, None, None
             case.close()
             case.deleteLater()
 
@@ -152,6 +155,10 @@ class HubDesk(QObject):
         window, _ = self._case_window()
         window.open(source)
         self._raise(window)
+        QTimer.singleShot(AHEAD_MS, self, self._read_ahead)
+
+    def _read_ahead(self) -> None:
+        """The next case comes near while one looks at this one."""
         for coming in self._next[:1]:
             self._ahead.run(coming.ahead, lambda _: None, lambda _: None)
 
@@ -160,6 +167,8 @@ class HubDesk(QObject):
             self.case = ConsoleWindow(self.t)
             self.case.restore_place()
             self.key_page = KeyPage(self.t, self.case.worker)
+            # A page without a parent would outlive the application.
+            self.case.stack.addWidget(self.key_page)
             self.key_page.opened.connect(self._with_keys)
             self.case.choosing.connect(self._back)
             self.case.through.connect(self._through)
@@ -167,10 +176,16 @@ class HubDesk(QObject):
         return self.case, self.key_page
 
     def _through(self) -> None:
-        """Nothing of this case waits any more: the next one, which was read ahead."""
+        """Nothing of this case waits any more: the next one, which was read ahead; after the last one, what
+        was measured is shown."""
         if self.window.queue is not None:
             self.window.queue.refresh()
-        self._open_next()
+        if self._next:
+            self._open_next()
+            return
+        source, case = self._waits, self.case
+        if source is not None and case is not None:
+            self._ahead.run(source.whole, case.show_again, self.window.fail)
 
     def _back(self) -> None:
         """To the queue."""

@@ -184,6 +184,12 @@ class HubSource:
         wanted = [one for name, one in self._sealed.items() if name in self.items]
         return {str(key) for one in wanted for key in one.get("recipients", ())}
 
+    def whole(self) -> HubCase:
+        """The case with what was measured, where every own look is in; else as it is. Takes a second."""
+        with self._lock:
+            self._case = self._with_scores(self.load())
+            return self._case
+
     # --- looking ------------------------------------------------------------------------------
 
     def fetch(self, flag: str) -> None:
@@ -254,8 +260,7 @@ class HubSource:
             known = [one for one in case.decisions if one.flag != flag]
             known += self._statements(flag)
             known.sort(key=lambda one: (one.when, one.id))
-            news = replace(case, decisions=known, items=dict(self.items))
-            self._case = self._with_scores(news)
+            self._case = replace(case, decisions=known, items=dict(self.items))
             return self._case
 
     def _statements(self, flag: str = "") -> list[Decision]:

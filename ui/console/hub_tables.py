@@ -34,8 +34,8 @@ Index = QModelIndex | QPersistentModelIndex
 Column = tuple[str, Callable[[Row], str]]
 ROW = Qt.ItemDataRole.UserRole
 SIGN = Qt.ItemDataRole.UserRole + 1
-# Lines that are measured to find how wide a column is: those on the screen.
-MEASURED = 60
+# Lines that are measured to find how wide a column is, beside those on the screen.
+MEASURED = 0
 
 
 class Rows(QAbstractTableModel):
@@ -163,10 +163,9 @@ class Table(QTableView):
     def _fit(self, *_: object) -> None:
         """Lines reach to the end of the table where there is room; else nothing is cut for it."""
         across = self.horizontalHeader()
-        needs = sum(
-            max(self.sizeHintForColumn(place), across.sectionSizeHint(place))
-            for place in range(across.count())
-        )
+        last = across.count() - 1
+        needs = sum(across.sectionSize(place) for place in range(last))
+        needs += max(self.sizeHintForColumn(last), across.sectionSizeHint(last))
         across.setStretchLastSection(needs <= self.viewport().width())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802

@@ -254,15 +254,17 @@ class ConsoleWindow(QMainWindow):
         self.worker.run(source.load, done, self.fail)
 
     def _begin(self, case: CaseFile) -> None:
-        if self.page is not None:
-            self.page.player.shut()
-            self.stack.removeWidget(self.page)
-            self.page.deleteLater()
-        self.page = page = CasePage(self.t)
-        page.signing.connect(self._sign)
-        page.chosen.connect(self.look_at)
-        page.player.warm()
-        self.stack.addWidget(page)
+        page = self.page
+        if page is None:
+            self.page = page = CasePage(self.t)
+            page.signing.connect(self._sign)
+            page.chosen.connect(self.look_at)
+            page.player.warm()
+            self.stack.addWidget(page)
+        else:
+            # Another case on the same page: its player has a process that decodes, which takes a while to start.
+            page.player.forget()
+            page.flag = None
         self.stack.setCurrentWidget(page)
         self.current, self._last = "", ""
         self.moments.clear()
@@ -281,6 +283,13 @@ class ConsoleWindow(QMainWindow):
         first = self._waiting() or [case.story.flags[0].id]
         self.look_at(first[0])
         self._to_list()
+
+    def show_again(self, case: CaseFile) -> None:
+        """The same case with more in it; the moment that is looked at stays."""
+        self._show_case(case)
+        flag = case.flag(self.current)
+        if self.page is not None and flag is not None:
+            self.page.show_flag(flag)
 
     def _show_case(self, case: CaseFile) -> None:
         """The case as it is now."""
