@@ -87,7 +87,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> HubSettings:
     """The settings from file, environment and command line, the last one first."""
-    from proctor.errors import InputError, MissingError
+    from proctor.errors import MissingError
 
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise MissingError(
@@ -100,8 +100,6 @@ def settings_of(arguments: argparse.Namespace) -> HubSettings:
     said = settings.load(arguments.settings, more={k: v for k, v in given.items() if v is not None})
     if said.database.startswith("postgresql") and importlib.util.find_spec("psycopg") is None:
         raise MissingError("PostgreSQL needs psycopg: pip install 'open-proctor[hub]'")
-    if said.port and not 0 < said.port < 65_536:
-        raise InputError(f"{said.port} is no port.")
     return said
 
 

@@ -63,6 +63,9 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
     for step in (new, listing, reset, role, shut):
         step.add_argument("--settings", type=Path, metavar="FILE", help="the hub's settings (TOML)")
+        step.add_argument(
+            "--folder", type=Path, metavar="FOLDER", help="where the hub keeps things"
+        )
 
 
 def _password_option(parser: argparse.ArgumentParser) -> None:
@@ -75,24 +78,14 @@ def _password_option(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def _hub(arguments: argparse.Namespace) -> Iterator[Hub]:
-    """The hub of this machine, its tables made where they are missing."""
-    from proctor.errors import MissingError
+    """The hub of this machine, opened as every command of ``proctor hub`` does."""
+    from proctor.cli.hub import settings_of
 
-    try:
-        from proctor.hub import migrate
-        from proctor.hub.app import open_hub
-        from proctor.hub.settings import load
-    except ModuleNotFoundError as error:
-        raise MissingError(
-            f"A part of the hub is not installed ({error.name}); pip install 'open-proctor[hub]' adds it."
-        ) from error
-    settings = load(arguments.settings)
-    migrate.prepare(settings)
-    hub = open_hub(settings)
-    try:
+    said = settings_of(arguments)
+    from proctor.hub import starting
+
+    with starting.opened(said) as hub:
         yield hub
-    finally:
-        hub.close()
 
 
 def run_add(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 import pyotp
@@ -400,11 +400,6 @@ def unused_recovery(connection: Connection, person: str) -> int:
         staff_recovery.c.person == person, staff_recovery.c.used.is_(None)
     )
     return int(connection.scalar(unused) or 0)
-
-
-def utc() -> datetime:
-    """Now, by this machine's clock."""
-    return datetime.now(UTC)
 
 
 def names(connection: Connection, persons: Sequence[str]) -> dict[str, str]:

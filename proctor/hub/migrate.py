@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,7 @@ _LOCK = 0x70726F63
 def whole_metadata() -> MetaData:
     """The metadata with the tables of every part of the hub."""
     for name in TABLES:
-        if importlib.util.find_spec(name) is not None:
-            importlib.import_module(name)
+        importlib.import_module(name)
     return tables.metadata
 
 

@@ -81,7 +81,7 @@ def desk(tx: Transaction, who: Acting, now: datetime) -> list[Row[Any]]:
         .join(assignments, _same_flag())
         .where(
             assignments.c.person == who.id, assignments.c.until > now,
-            flags.c.state.in_(OPEN), _in_time(now),
+            flags.c.state.in_(OPEN), in_time(now),
         )
         .order_by(flags.c.deadline, flags.c.attempt, flags.c.flag)
     )  # fmt: skip
@@ -116,7 +116,7 @@ def _free(
         .outerjoin(assignments, _same_flag())
         .where(
             flags.c.state.in_(OPEN),
-            _in_time(now),
+            in_time(now),
             or_(assignments.c.person.is_(None), assignments.c.until <= now),
             or_(*fitting),
         )
@@ -156,7 +156,7 @@ def _wanted(row: Row[Any], exam: str | None, kind: str | None) -> bool:
     return exam in (None, row.exam) and kind in (None, row.kind)
 
 
-def _in_time(now: datetime) -> Any:
+def in_time(now: datetime) -> Any:
     """A flag at which somebody looked does not expire any more; its clip's retention ends it (rule O2)."""
     return or_(flags.c.state != found_flags.WAITING, flags.c.deadline > now)
 

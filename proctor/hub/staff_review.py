@@ -79,9 +79,9 @@ def queue(
     if kind is not None:
         query = query.where(flags.c.kind == kind)
     if state == "expired":
-        query = query.where(or_(flags.c.state == "expired", ~_in_time(now)))
+        query = query.where(or_(flags.c.state == "expired", ~reviewing.in_time(now)))
     elif state is not None:
-        query = query.where(flags.c.state == state, _in_time(now))
+        query = query.where(flags.c.state == state, reviewing.in_time(now))
     if mine:
         query = query.where(assignments.c.person == who.id)
     if after:
@@ -166,10 +166,6 @@ def decisions_of(
                 {"flag": row.flag, "state": row.state, "verdict": verdict, "statements": texts}
             )
     return found
-
-
-def _in_time(now: datetime) -> Any:
-    return or_(flags.c.state != found_flags.WAITING, flags.c.deadline > now)
 
 
 def _item(row: Row[Any], who: Acting, now: datetime) -> dict[str, Any]:

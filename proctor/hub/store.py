@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
 from proctor.errors import MissingError
@@ -103,10 +103,6 @@ class Store:
     def create_headers(self) -> None:
         """Make the headers' one table where it is missing."""
         tables.headers_metadata.create_all(self.headers_engine)
-
-    def is_empty(self) -> bool:
-        """Whether nothing of a hub is in the database yet."""
-        return not inspect(self.engine).has_table(tables.attempts.name)
 
 
 def _engine(url: str) -> Engine:
