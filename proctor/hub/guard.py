@@ -138,7 +138,8 @@ class Guard:
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length[:20]) > MAX_BODY:
             raise Problem(413, "too.large", _TOO_LARGE)
-        if scope["method"] in ("POST", "PUT", "PATCH") and length != b"0":
+        some = length != b"0" or b"transfer-encoding" in headers
+        if scope["method"] in ("POST", "PUT", "PATCH") and some:
             kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
             if kind.strip().lower() not in _BODIES:
                 raise Problem(415, "content.type", f"The body is one of {', '.join(_BODIES)}.")

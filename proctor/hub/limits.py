@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from proctor.hub import guard
 from proctor.hub.problems import MEDIA_TYPE, Problem, body_of
 from proctor.hub.settings import HubSettings
 
@@ -149,6 +150,8 @@ async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
         "content-type": MEDIA_TYPE,
         "content-length": str(len(text)),
         "connection": "close",
+        # The guard, which adds these to all other answers, stands further inside.
+        **guard.HEADERS,
         **problem.headers,
     }
     headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]

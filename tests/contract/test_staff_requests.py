@@ -167,6 +167,21 @@ def test_every_answer_wears_the_headers_that_browsers_heed(world: Any) -> None:
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         if place.startswith("/v1/staff"):
             assert answer.headers["Cache-Control"] == "no-store"
+    # Also what is refused before anybody looks at it.
+    answer = ask(world, "GET", "/v1/staff/me?" + "x" * 5000)
+    assert is_problem(answer, 414)
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_body_without_a_length_says_what_it_is_all_the_same(world: Any) -> None:
+    answer = urllib3.request(
+        "POST",
+        f"{world.running.url}/v1/staff/session",
+        body=iter([b'{"name": "a", ', b'"password": "b", "code": "c"}']),
+        headers={"Content-Type": "text/plain"},
+        retries=False,
+    )
+    assert is_problem(answer, 415)
 
 
 def test_asking_too_often_has_to_wait(world: Any) -> None:
