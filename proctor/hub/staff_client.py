@@ -24,6 +24,7 @@ import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policies import sign as dsse
+from policies.errors import PolicyError
 from proctor.errors import CheckFailed, InputError, MissingError, ProctorError
 from proctor.evidence import checkpoint, keys, tree
 from proctor.evidence.checkpoint import Checkpoint, NoteError
@@ -116,8 +117,9 @@ class StaffClient:
         return self._welcome(self._post("oidc/token", {"ticket": ticket, "verifier": verifier}))
 
     def _welcome(self, said: Any) -> dict[str, Any]:
+        with _as_asked():
+            self.token = str(said["token"])
         welcome: dict[str, Any] = said
-        self.token = str(welcome["token"])
         return welcome
 
     def log_out(self) -> None:
@@ -136,7 +138,8 @@ class StaffClient:
     def register_key(self, key: Ed25519PrivateKey) -> None:
         """Let ``key`` be what this person signs with at this hub."""
         me = self.me()
-        name, person = str(me["hub"]["name"]), str(me["person"]["id"])
+        with _as_asked():
+            name, person = str(me["hub"]["name"]), str(me["person"]["id"])
         # As proctor.hub.staff_keys.claim, which needs the hub's own packages.
         proof = key.sign(f"open-proctor staff key\n{name}\n{person}\n".encode())
         public = key.public_key().public_bytes_raw()
@@ -174,12 +177,13 @@ class StaffClient:
         after = 0
         while True:
             part = self._ask("GET", f"attempts/{attempt}/blind?after={after}").data
-            rows = [json.loads(line) for line in part.splitlines()]
-            found += rows
-            lines = [int(row["n"]) for row in rows if "n" in row]
-            if not lines:
-                return found
-            after = lines[-1]
+            with _as_asked():
+                rows = [json.loads(line) for line in part.splitlines()]
+                found += rows
+                lines = [int(row["n"]) for row in rows if "n" in row]
+                if not lines:
+                    return found
+                after = _further(after, lines[-1])
 
     def checkpoints(self, attempt: str) -> list[dict[str, str]]:
         """The attempt's countersigned checkpoints."""
@@ -216,9 +220,9 @@ class StaffClient:
         self, n: int = 1, exam: str | None = None, kind: str | None = None
     ) -> list[dict[str, Any]]:
         """Put flags on the own desk."""
-        items: list[dict[str, Any]] = self._post(
-            "queue/take", {"n": n, "exam": exam, "kind": kind}
-        )["items"]
+        said = self._post("queue/take", {"n": n, "exam": exam, "kind": kind})
+        with _as_asked():
+            items: list[dict[str, Any]] = said["items"]
         return items
 
     def release(self, attempt: str, flag: str) -> None:
@@ -274,7 +278,8 @@ class StaffClient:
         """Ask for a ``hold``, ``erasure`` or ``export``; the proposal's id."""
         places = {"hold": "holds", "erasure": "erasures", "export": "exports"}
         answer = self._ask("POST", f"attempts/{attempt}/{places[kind]}", paper, ENVELOPE)
-        return str(answer.json()["id"])
+        with _as_asked():
+            return str(answer.json()["id"])
 
     def approve(self, proposal: str, paper: bytes) -> dict[str, Any]:
         """Agree, with the same paper and a second signature (``policies.sign.add_signatures``)."""
@@ -298,14 +303,17 @@ class StaffClient:
         after: int | None = -1
         while after is not None:
             said = self._object(f"attempts/{attempt}/audit", after=after)
-            head = self._accept(str(said["checkpoint"]).encode("utf-8"))
-            for one in said["records"]:
-                body, position = str(one["record"]).encode("utf-8"), int(one["position"])
-                leaf, proof = tree.leaf_hash(body), _hashes(one["proof"])
-                if not tree.verify_inclusion(leaf, position, head.size, proof, head.root):
-                    raise CheckFailed(f"Record {position} does not stand in the hub's signed log.")
-                found.append(_with_signed(json.loads(body), said["signed"]))
-            after = said["next"]
+            with _as_asked():
+                head = self._accept(str(said["checkpoint"]).encode("utf-8"))
+                for one in said["records"]:
+                    body, position = str(one["record"]).encode("utf-8"), int(one["position"])
+                    leaf, proof = tree.leaf_hash(body), _hashes(one["proof"])
+                    if not tree.verify_inclusion(leaf, position, head.size, proof, head.root):
+                        raise CheckFailed(
+                            f"Record {position} does not stand in the hub's signed log."
+                        )
+                    found.append(_with_signed(json.loads(body), said["signed"]))
+                after = None if said["next"] is None else _further(after, int(said["next"]))
         return found
 
     def statistics(self, exam: str | None = None) -> dict[str, Any]:
@@ -363,8 +371,9 @@ class StaffClient:
         """The hub's name and key: as kept, else as it says now, which is kept from then on."""
         path = self._file(".key")
         if not path.exists():
-            said = self.me()["hub"]
-            line = f"{text(said['name'], 100)} {text(said['public'], 100)}\n"
+            with _as_asked():
+                said = self.me()["hub"]
+                line = f"{text(said['name'], 100)} {text(said['public'], 100)}\n"
             self._keep(path, line.encode("utf-8"))
         name, _, encoded = read_bounded(path, 1000).decode("utf-8").strip().partition(" ")
         try:
@@ -468,6 +477,24 @@ def check_blind(rows: list[dict[str, Any]], note: str, attempt: str) -> dict[str
     except (NoteError, KeyError, IndexError, TypeError, ValueError) as error:
         raise CheckFailed(f"The journal does not fit its checkpoint: {error}.") from error
     return sealed
+
+
+@contextlib.contextmanager
+def _as_asked() -> Iterator[None]:
+    """What an answer holds that it should not, or lacks, is one sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, PolicyError) as error:
+        raise CheckFailed(
+            "The hub answers with something else than what it was asked for."
+        ) from error
+
+
+def _further(before: int, now: int) -> int:
+    """The place where the next page begins; a hub that goes back would be asked for ever."""
+    if now <= before:
+        raise CheckFailed("The hub tells the same page again and again.")
+    return now
 
 
 def _with_signed(record: dict[str, Any], signed: Mapping[str, str]) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proctor.errors import CheckFailed
 from proctor.evidence import keys
-from proctor.hub.staff_client import RefusedError, check_blind
+from proctor.hub.staff_client import Answer, RefusedError, StaffClient, check_blind
 from proctor.session.my_data import comment
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -106,3 +107,37 @@ def test_a_reviewer_looks_blind_at_what_was_really_sealed_and_then_reads_the_cas
     comment(folder, names[0], "It was the cat.")
     assert hub_cases.send(folder, world.running.url, code) == []
     assert [one["commented"] for one in ada.client.queue()["items"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[]", b"{}", b'"x"', b"null", b'{"items": 1, "n": "x"}', b'{"n": 0}', b"[" * 5000,
+        b'{"checkpoint": 1, "records": [{}], "signed": {}, "next": 1, "hub": {}, "person": []}',
+        b'{"checkpoint": "", "records": {}, "signed": [], "next": "x", "hub": []}',
+    ],
+)  # fmt: skip
+def test_a_console_takes_an_answer_that_is_none_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(StaffClient, "_ask", lambda *a, **b: Answer(200, {}, answer))
+    client, key = StaffClient("http://127.0.0.1:1", kept=tmp_path), Ed25519PrivateKey.generate()
+    attempt = "a" * 32
+    for ask in (
+        lambda: client.register_key(key),
+        lambda: client.audit(attempt),
+        lambda: client.watch(),
+        lambda: client.propose("hold", attempt, b""),
+        lambda: client.log_in("a", "b", "c"),
+    ):
+        with pytest.raises(CheckFailed):
+            ask()
+
+
+@pytest.mark.parametrize("answer", [b"x", b'{"n": "x"}', b"1", b'{"n": 5}\n'])
+def test_a_hub_that_tells_one_page_for_ever_is_not_asked_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(StaffClient, "_ask", lambda *a, **b: Answer(200, {}, answer))
+    with pytest.raises(CheckFailed):
+        StaffClient("http://127.0.0.1:1", kept=tmp_path).blind("a" * 32)
