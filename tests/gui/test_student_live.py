@@ -95,9 +95,26 @@ def test_words_more_time_and_a_question_reach_the_window(
     kit.wait(lambda: duty.became(attempt, number) == "declined", "the no at the hub")
     assert not asked.isVisible()
     assert window.runner.running
+
+    number = duty.give(attempt, "room_scan", reason=REASON)
+    kit.wait(lambda: exam.people._scan is not asked, "the question again")
+    exam.people._scan.close()
+    kit.wait(lambda: duty.became(attempt, number) == "declined", "that a closed window is a no")
+
+    # A yes that is taken back by closing the window before the camera is free: nothing is filmed.
+    number, before = duty.give(attempt, "room_scan", reason=REASON), exam.people._scan
+    kit.wait(lambda: exam.people._scan is not before, "the question once more")
+    hasty, session = exam.people._scan, window.runner.session
+    hasty.step.card.yes.click()
+    kit.wait(lambda: session.desk.state.on_break, "the exam to pause")
+    hasty.close()
+    kit.wait(lambda: not session.desk.state.on_break, "the exam to go on")
+    kit.pump(people_module.RELEASED_MS / 1000 + 0.2)
+    assert not session.desk.state.live("room_scan")
+    kit.wait(lambda: duty.became(attempt, number) == "declined", "the no")
     assert [text for text in aloud if words in text or REASON in text]
     exam.end()
     kit.wait(lambda: window.receipt is not None, "the receipt")
     kinds = [one["kind"] for one in view.read(window.attempt.case).markers]
-    assert kinds.count("hub.command") == 3
+    assert kinds.count("hub.command") == 5
     duty.close()

@@ -27,6 +27,7 @@ from policies.schema import PurposeName
 from policies.texts.numbers import kind_title
 from policies.texts.told import tell
 from policies.texts.words import PURPOSES
+from proctor.evidence.words import clock
 from proctor.pipeline.rules import FlagEvent
 from proctor.session.calibrate import Calibration
 from proctor.session.summary import Summary
@@ -241,12 +242,11 @@ class ExamWindow(QWidget):
     def _flag(self, event: FlagEvent) -> None:
         if event.what != "closed" or self.attempt.policy.show_flags != "live":
             return
-        seconds = int(event.flag.start)
         flag, ready = event.flag, self.attempt.ready
         lasted = (flag.end or flag.start) - flag.start
         parts = ready.parts if ready is not None else {}
         said = noted(self.attempt.t, flag.kind, flag.why, lasted, parts)
-        text = f"{seconds // 60}:{seconds % 60:02}  {said}"
+        text = f"{clock(flag.start)}  {said}"
         self.flags.addItem(text)
         self.flags.scrollToBottom()
         announce(self, text)

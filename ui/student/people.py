@@ -67,6 +67,8 @@ class People(QWidget):
             self._ask(told, sentence, self._runner.session)
 
     def _ask(self, told: Told, sentence: str, session: Session) -> None:
+        if self._scan is not None and self._runner.link is not None:
+            self._runner.link.scanned(self._scan.number, "impossible")
         self.forget()
         self._scan = AskedScan(self._attempt, self._runner, session, told, sentence)
         self._scan.show()
@@ -75,6 +77,7 @@ class People(QWidget):
     def forget(self) -> None:
         """The exam ends, or something newer is asked: a question that is still open goes."""
         if self._scan is not None:
+            self._scan.settled = True
             self._scan.close()
             self._scan.deleteLater()
             self._scan = None
@@ -87,8 +90,10 @@ class AskedScan(QWidget):
         self, attempt: Attempt, runner: Runner, session: Session, told: Told, sentence: str
     ) -> None:
         super().__init__()
-        self._runner, self._session, self._number = runner, session, told.id
-        self._paused = False
+        self._runner, self._session, self.number = runner, session, told.id
+        self._paused = self._gone = False
+        # Whether the question has its answer, or needs none any more.
+        self.settled = False
         link = runner.link
         self._asked = link.asked(told.id) if link is not None else None
         self._language = attempt.t.lang
@@ -122,11 +127,16 @@ class AskedScan(QWidget):
         self._runner.do(lambda s: s.pause(by=asked.by), lambda _: self._pause_begun())
 
     def _pause_begun(self) -> None:
+        if self._gone:
+            # Closed while the pause began: the exam goes on.
+            self._runner.do(lambda s: s.resume(), lambda _: None)
+            return
         self._paused = True
         QTimer.singleShot(RELEASED_MS, self._film)
 
     def _film(self) -> None:
-        if self._asked is not None:
+        # Whoever closed the window meanwhile is not filmed.
+        if self._asked is not None and not self._gone:
             self.step.film(self._session, self._filmed, self._asked)
 
     def _filmed(self, sentence: str) -> None:
@@ -139,12 +149,19 @@ class AskedScan(QWidget):
         self._over(what)
 
     def _over(self, what: Became) -> None:
-        link = self._runner.link
-        if link is not None:
-            link.scanned(self._number, what)
+        self._settle(what)
         self.close()
 
+    def _settle(self, what: Became) -> None:
+        link = self._runner.link
+        if link is not None and not self.settled:
+            link.scanned(self.number, what)
+        self.settled = True
+
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        # A window that is closed is a no.
+        self._settle("declined")
+        self._gone = True
         self.step.leave()
         self.step.close()
         if self._paused:
