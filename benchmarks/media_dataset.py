@@ -35,7 +35,9 @@ def write(media: Path, out: Path, only: str = "") -> int:
         for act in case.acts:
             end = min(act.end, length)
             truth.append([name, min(act.start, end), end, act.kind, "labels", "yes"])
-        truth += [[name, 0, round(length, 2), kind, "labels", "no"] for kind in sorted(case.arguable)]
+        truth += [
+            [name, 0, round(length, 2), kind, "labels", "no"] for kind in sorted(case.arguable)
+        ]
     tables = (
         ("sessions.csv", "session person arm media", sessions),
         ("truth.csv", "session start_s end_s kind annotator certain", truth),
