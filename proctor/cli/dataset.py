@@ -113,7 +113,7 @@ def run_augment(arguments: argparse.Namespace) -> int:
         raise InputError(f"--copies must be 1 or more, not {arguments.copies}.")
     dataset = read(arguments.dataset)
     chosen = [[name] for name in ALTERATIONS] if not arguments.alter else [arguments.alter]
-    with step_bar("altering", getattr(arguments, "quiet", False)) as report:
+    with step_bar("altering", arguments.quiet) as report:
         left_out = augment(
             dataset,
             arguments.out,

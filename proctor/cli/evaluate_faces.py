@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     names = [name.strip() for name in arguments.groups.split(",") if name.strip()]
     listed = stills.read(arguments.folder, names)
-    with tqdm(total=len(listed), unit="picture", disable=arguments.quiet) as bar:
+    with tqdm(total=len(listed), unit="picture", disable=arguments.quiet or None) as bar:
 
         def tell(done: int) -> None:
             bar.update(done - bar.n)

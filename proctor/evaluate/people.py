@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from proctor.errors import InputError
 from proctor.evaluate import agreement
+from proctor.evaluate.dataset import Fault, rows
 from proctor.evaluate.matching import touches
 from proctor.evaluate.statistics import Answer, Unsaid
 from proctor.evaluate.truths import annotators
@@ -97,17 +97,11 @@ def read(folder: Path | None) -> Study:
 def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(
-                f"{path} lacks the column {missing[0]}; its first line must be {','.join(columns)}."
-            )
-        return [
-            (line, {name: (row[name] or "").strip() for name in columns})
-            for line, row in enumerate(reader, 2)
-        ]
+    faults: list[Fault] = []
+    found = list(rows(path, columns, (), faults, own=""))
+    if faults:
+        raise InputError(f"{path.parent / str(faults[0])}.")
+    return found
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:

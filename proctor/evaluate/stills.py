@@ -7,7 +7,6 @@ measures whether a face is *seen* in every group, no more.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from models import registry
 from proctor.errors import InputError, MissingError
+from proctor.evaluate.dataset import Fault, rows
 from proctor.evaluate.fairness import Slice, slices
 from proctor.evaluate.statistics import Answer, share
 from proctor.pipeline import plugins
@@ -31,17 +31,17 @@ LOOK_S, STEP_S = 1.2, 0.2
 ENROL_S, COMPARE_S = 7.0, 4.0
 # A head fills this part of the picture before a webcam; around it is grey.
 WIDER = 1.5
-HALF_LIGHT = 0.5
 # What is asked of every picture, as the table calls it.
 QUESTIONS = (
     "no face found",
-    "no face found in a seventh of the light",
+    "no face found at a seventh of the brightness",
     "gaze not measured",
     "identity not enrolled",
-    "own picture in half the light held for somebody else",
+    "own picture at half the brightness held for somebody else",
     "somebody of the same groups not told apart",
 )
-DARK = 0.15
+# Factors of grey levels. Light itself, before a camera's gamma of about 2.2, is then 1.5 % and 22 %.
+DARK, HALF = 0.15, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +74,21 @@ class Stills:
 def read(folder: Path, groups: Sequence[str]) -> list[Still]:
     """Pictures of ``labels.csv`` (column ``file``) with the label columns ``groups``.
 
-    An empty label is a group not stated. Raises :class:`InputError` where file or column lack.
+    An empty label is a group not stated, other columns are not looked at. Raises :class:`InputError`
+    where file or column lack, or a line does not read.
     """
     path = folder / LABELS
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            there = list(reader.fieldnames or ())
-            rows = list(reader)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); it lists the pictures, one a person."
-        ) from error
-    for name in ("file", *groups):
-        if name not in there:
-            raise InputError(f"{path} has no column '{name}'; its columns are {', '.join(there)}.")
-    if not rows:
+    if not path.is_file():
+        raise InputError(f"There is no {path}; it lists the pictures, one a person.")
+    faults: list[Fault] = []
+    listed = [row for _, row in rows(path, ("file", *groups), (), faults, own="")]
+    if faults:
+        raise InputError(f"{folder / str(faults[0])}.")
+    if not listed:
         raise InputError(f"{path} lists no picture.")
     return [
         Still(folder / row["file"], {name: row[name] for name in groups if row[name]})
-        for row in rows
+        for row in listed
     ]
 
 
@@ -112,29 +107,28 @@ def work_out(
     networks = {name: registry.install(name) for one in chosen for name in one.models}
     context = Context(networks)
     faces, gaze = (_made(found[name], context) for name in ("faces", "gaze"))
-    pictures: list[tuple[Still, Image]] = []
+    kept: list[Still] = []
     unread: list[str] = []
     for still in stills:
-        image = load(still.path)
-        if image is None:
+        if load(still.path) is None:
             unread.append(f"{still.path.name}: no picture that reads")
         else:
-            pictures.append((still, image))
+            kept.append(still)
     answers: list[dict[str, bool]] = []
-    for number, (_, image) in enumerate(pictures):
+    for number, still in enumerate(kept):
+        # Loaded again, because thousands of pictures do not fit into memory together.
+        image = _loaded(still)
         mine = _seen(faces, gaze, image)
         if identity:
-            other = _partner(number, [one for one, _ in pictures])
-            mine |= _compared(
-                found["identity"], context, image, None if other is None else pictures[other][1]
-            )
+            other = _partner(number, kept)
+            theirs = None if other is None else _loaded(kept[other])
+            mine |= _compared(found["identity"], context, image, theirs)
         answers.append(mine)
         tell(number + 1)
     faces.close()
     gaze.close()
-    kept = [still for still, _ in pictures]
     return Stills(
-        len(pictures),
+        len(kept),
         tuple(_asked(question, kept, answers) for question in QUESTIONS),
         tuple(unread),
         tuple((still.path.name, mine) for still, mine in zip(kept, answers, strict=True)),
@@ -159,8 +153,15 @@ def load(path: Path) -> Image | None:
     return wide
 
 
+def _loaded(still: Still) -> Image:
+    image = load(still.path)
+    if image is None:
+        raise InputError(f"{still.path} read a moment ago and does not now; put it back.")
+    return image
+
+
 def dimmed(image: Image, gain: float) -> Image:
-    """The picture with less light and a sensor's noise (3 grey levels)."""
+    """The picture with its grey levels times ``gain`` and a sensor's noise (3 levels)."""
     noise = np.random.default_rng(0).normal(0.0, 3.0, image.shape)
     made: Image = np.clip(image * gain + noise, 0, 255).astype(np.uint8)
     return made
@@ -206,13 +207,13 @@ def _seen(faces: Detector, gaze: Detector, image: Image) -> dict[str, bool]:
 def _compared(
     plugin: Plugin, context: Context, image: Image, other: Image | None
 ) -> dict[str, bool]:
-    """A template of the picture; then itself in half the light, then somebody else."""
+    """A template of the picture; then itself at half the brightness, then somebody else."""
     detector = _made(plugin, context)
     enrolled = _last(detector, _shown(image, 0.0, ENROL_S, 1.0), "face.other")
     answers = {QUESTIONS[3]: enrolled is None}
     if enrolled is not None:
         detector.reset()
-        own = _last(detector, _shown(dimmed(image, HALF_LIGHT), 20.0, COMPARE_S, 1.0), "face.other")
+        own = _last(detector, _shown(dimmed(image, HALF), 20.0, COMPARE_S, 1.0), "face.other")
         if own is not None:
             answers[QUESTIONS[4]] = own >= OTHER_ON
         if other is not None:

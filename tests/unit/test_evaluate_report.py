@@ -301,7 +301,7 @@ def test_reviews_and_causes_are_taken_in(made: Made, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("session,kind\n", "lacks the column start_s"),
+        ("session,kind\n", "line 1: the column start_s, reviewer, verdict, seconds is missing"),
         ("session,kind,start_s,reviewer,verdict,seconds\na,b,x,R,confirmed,\n", "not a number"),
         ("session,kind,start_s,reviewer,verdict,seconds\na,b,1,R,guilty,\n", "is none of"),
     ],
