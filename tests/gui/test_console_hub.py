@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyotp
 import pytest
-from PySide6.QtCore import QSettings, Qt
+import urllib3
+from PySide6.QtCore import QEvent, QObject, QSettings, Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -239,3 +242,76 @@ def test_a_hub_that_is_not_there_is_said_in_one_sentence(dressed: QApplication, 
     wait(lambda: "cannot be reached" not in login.note.text, "another sentence")
     assert login.note.text
     assert login.enter.isEnabled()
+
+
+class Browser(QObject):
+    """Goes where the console sends it, as a browser would: follows redirects and brings cookies back."""
+
+    def __init__(self, outside: str, hub: str) -> None:
+        super().__init__()
+        self._outside, self._hub = outside, hub
+        self.threads: list[threading.Thread] = []
+
+    @Slot(QUrl)
+    def open(self, url: QUrl) -> None:
+        self.threads.append(threading.Thread(target=self._go, args=(url.toString(),)))
+        self.threads[-1].start()
+
+    def _go(self, address: str) -> None:
+        cookie = ""
+        for _ in range(5):
+            address = address.replace(self._outside + "/", self._hub + "/", 1)
+            own = {"Cookie": cookie} if cookie and address.startswith(self._hub) else {}
+            answer = urllib3.request("GET", address, headers=own, redirect=False, retries=False)
+            cookie = answer.headers.get("Set-Cookie", cookie).partition(";")[0]
+            if answer.status != 302:
+                return
+            address = answer.headers["Location"]
+
+
+def test_the_institutions_own_log_in_is_used_through_the_browser(
+    dressed: QApplication, tmp_path: Path
+) -> None:
+    provider = kit.load("unit/test_staff_oidc.py")
+    outside = "http://127.0.0.1:1"
+    with provider.SmallProvider() as small:
+        said = {
+            "oidc_issuer": small.url, "oidc_client": provider.CLIENT,
+            "oidc_secret": provider.SECRET, "address": outside,
+        }  # fmt: skip
+        with kit.hub_world.running("sqlite", tmp_path, **said) as running:
+            hub = running.hub
+            with hub.store.transaction() as tx:
+                accounts.add(
+                    tx.connection, box_of(hub), "Ada Quill", ["reviewer"], now=hub.now(),
+                    subject=small.subject,
+                )  # fmt: skip
+            browser = Browser(outside, running.url)
+            QDesktopServices.setUrlHandler("http", browser, "open")
+            one = HubDesk("en", running.url)
+            try:
+                one.show()
+                one.window.login.provider.click()
+                assert "Go on in your browser" in one.window.login.note.text
+                wait(lambda: one.window.office is not None, "the log-in")
+                kit.settle(one)
+                assert "Ada Quill" in one.window.who.text()
+                assert "its key is registered" in one.window.message.text()
+            finally:
+                QDesktopServices.unsetUrlHandler("http")
+                for thread in browser.threads:
+                    thread.join()
+                one.close()
+                QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+def test_another_language_keeps_the_log_in(world: Any, desk: Make, one_clip: Any) -> None:
+    world.deliver(1, one_clip)
+    one = desk("Ada Quill", "reviewer")
+    new = one.in_language("de")
+    try:
+        kit.settle(new)
+        wait(lambda: "0 von 1 Hinweisen entschieden" in new.window.coverage.text(), "the counts")
+        assert not one.window.isVisible()
+    finally:
+        new.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QSettings, QUrl, Signal
+from PySide6.QtCore import QSettings, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QLineEdit
 
@@ -23,9 +23,11 @@ ADDRESS = "console/hub"
 
 
 class LoginPage(Page):
-    """``entered`` gives a client that is logged in, who it is, and a sentence to show first."""
+    """``entered`` gives a client that is logged in, who it is, and a sentence to show first; ``browsing`` an
+    address that is to be opened in the browser."""
 
     entered = Signal(object, dict, str)
+    browsing = Signal(str)
 
     def __init__(self, t: Texts, worker: Worker, hub: str = "") -> None:
         super().__init__(
@@ -95,6 +97,8 @@ class LoginPage(Page):
             self.column.addWidget(card)
         self.column.addStretch(1)
         self._only(self.who)
+        # The address comes from the thread that waits for the browser; Qt opens it from the window's.
+        self.browsing.connect(self._browse, Qt.ConnectionType.QueuedConnection)
 
     def _only(self, wanted: Card) -> None:
         for card in (self.who, self.first, self.other):
@@ -118,11 +122,11 @@ class LoginPage(Page):
             self.note.say(self.t.say("Fill in the address of the hub."), "warning")
             return
         self.note.say(self.t.say("Go on in your browser; this window waits for you."), "info")
-        self._begin(
-            lambda client: client.log_in_by_provider(
-                lambda url: QDesktopServices.openUrl(QUrl(url))
-            )
-        )
+        self._begin(lambda client: client.log_in_by_provider(self.browsing.emit))
+
+    def _browse(self, address: str) -> None:
+        if not QDesktopServices.openUrl(QUrl(address)):
+            self.note.say(self.t.say("No browser could be opened here."))
 
     def _begin(self, how: Any) -> None:
         self._busy(True)

@@ -17,7 +17,7 @@ from ui.console.strip import Strip
 from ui.texts import Texts, mark
 from ui.widgets.flow import Flow
 from ui.widgets.layout import Card, Page, button, name_it
-from ui.widgets.words import Note, SmallNote, Words
+from ui.widgets.words import HELD, Note, SmallNote, Words
 
 REASON_LINES = 3
 # Narrower than so many characters, the clip stands above what is said about it.
@@ -142,13 +142,7 @@ class CasePage(Page):
         rule = flag.rule
         self.limit.setVisible(rule is not None)
         if rule is not None:
-            self.limit.setText(
-                t.say(
-                    "Noted from {points} points on, held for {seconds} seconds.",
-                    points=t.percent(rule.on),
-                    seconds=rule.min_s,
-                )
-            )
+            self.limit.setText(t.count(HELD, rule.min_s, points=t.percent(rule.on)))
         self.comment.setText(
             t.say("The student says: “{words}”", words=flag.comment)
             if flag.comment

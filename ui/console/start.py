@@ -95,6 +95,10 @@ class KeyPage(Page):
         for key in sorted(found, key=lambda key: key.recipient not in fitting):
             self.names.addItem(key.name, str(key.path))
         self.unlock.setEnabled(self.names.count() > 0)
+        none = self.t.say(
+            "No key was found on this computer. Choose a key file, or go on without clips."
+        )
+        self.note.say("" if found else none, "warning")
 
     def ask(self) -> None:
         """Ask for a key file elsewhere."""
@@ -102,6 +106,7 @@ class KeyPage(Page):
         if chosen:
             self.names.addItem(Path(chosen).stem, chosen)
             self.names.setCurrentIndex(self.names.count() - 1)
+            self.note.say("")
             self.unlock.setEnabled(True)
 
     def open_key(self) -> None:

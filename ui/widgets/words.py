@@ -9,8 +9,14 @@ from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from ui import theme
+from ui.texts import Plural
 
 Severity = Literal["error", "warning", "good", "info"]
+# What a moment had to reach, and for how long, to be noted.
+HELD = Plural(
+    "Noted from {points} points on, held for {n} second.",
+    "Noted from {points} points on, held for {n} seconds.",
+)
 SIZES = {"title": 1.55, "heading": 1.15, "label": 1.0, "body": 1.0, "hint": 0.92}
 
 
@@ -112,7 +118,7 @@ class SmallNote(QWidget):
             return
         self._words.setProperty("severity", severity)
         restyle(self._words)
-        self._sign.show_sign(severity, severity)
+        self._sign.show_sign(severity, "soft" if severity == "info" else severity)
         self._words.setText(text)
         self._words.setAccessibleName(text)
         self.setVisible(bool(text))
