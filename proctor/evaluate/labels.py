@@ -161,32 +161,34 @@ class Labels:
         What another window of the same annotator added or took away is taken over as well. Raises
         :class:`InputError` where the file cannot be read or written; what was set stays set here.
         """
-        with self._turn:
-            mine, base = self._mine, self._saved
         try:
             with FileLock(f"{self._path}.lock", timeout=WAIT_S):
+                with self._turn:
+                    mine, base = self._mine, self._saved
                 there = self._read()
                 own = frozenset(e for e in there if e.annotator == self.who)
                 merged = (own - (base - mine)) | (mine - base)
                 others = there - own
                 if merged != own:
                     write_whole(self._path, _table(self._sorted(merged | others)))
+                with self._turn:
+                    # What was set while the file was written is a change of its own.
+                    self._mine = (merged - (mine - self._mine)) | (self._mine - mine)
+                    self._saved, self._others = merged, others
         except Timeout as error:
             raise InputError(
                 f"{self._path} is held by another program for more than {WAIT_S:.0f} s; close it there."
             ) from error
         except OSError as error:
             raise InputError(f"{self._path} cannot be written ({error.strerror}).") from error
-        with self._turn:
-            # What was set while the file was written is a change of its own.
-            self._mine = (merged - (mine - self._mine)) | (self._mine - mine)
-            self._saved, self._others = merged, others
 
     def compare(self, session: str, duration_s: float) -> Compared:
-        """How everybody who labelled a session agrees, second by second.
+        """How everybody who labelled a session agrees, second by second, by what the file says now.
 
+        Saves first, and raises what :meth:`save` does.
         Raises :class:`MissingError` where the libraries of statistics are not installed.
         """
+        self.save()
         entry = next(e for e in self.dataset.entries if e.id == session)
         return compare(entry, (*self.mine(session), *self.others(session)), duration_s)
 
