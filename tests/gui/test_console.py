@@ -338,6 +338,7 @@ def test_a_key_with_a_passphrase_is_asked_for(
     page = desk.key_page
     desk.open(folder)
     kit.wait(lambda: desk.window.stack.currentWidget() is page, "the question for a key")
+    assert page.note.text == ""
     assert page.names.currentText() == "office"
     page.line.setText("four geese over the river")
     page.unlock.click()
@@ -349,6 +350,14 @@ def test_a_key_with_a_passphrase_is_asked_for(
     kit.settle(desk)
     assert desk.window.page.player.view.shown
     assert page.line.text() == ""
+
+
+def test_where_there_is_no_key_at_all_that_is_said(console: Console) -> None:
+    page = console().key_page
+    page.offer([], ())
+    assert page.note.text.startswith("No key was found on this computer.")
+    assert not page.unlock.isEnabled()
+    assert page.without.isEnabled()
 
 
 def test_without_a_key_nothing_adverse_can_be_said_of_a_clip(case: Path, console: Console) -> None:

@@ -25,14 +25,10 @@ from ui.student.sayings import noted
 from ui.texts import Plural
 from ui.widgets.flow import Flow
 from ui.widgets.layout import Card, Page, button, name_it, row
-from ui.widgets.words import Note, Words
+from ui.widgets.words import HELD, Note, Words
 
 COMMENT_LINES = 3
 SILENT = Plural("For {n} second: {titles}.", "For {n} seconds: {titles}.")
-HELD = Plural(
-    "Noted from {points} points on, held for {n} second.",
-    "Noted from {points} points on, held for {n} seconds.",
-)
 
 
 class ReceiptPage(Page):
