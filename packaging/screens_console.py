@@ -27,7 +27,7 @@ from PySide6.QtCore import Qt  # noqa: E402
 from PySide6.QtWidgets import QApplication, QDialog, QWidget  # noqa: E402
 
 from proctor.evidence.access import Reader  # noqa: E402
-from proctor.evidence.keys import reviewer_key  # noqa: E402
+from proctor.evidence.keys import KeyFile, reviewer_key  # noqa: E402
 from ui import app, theme  # noqa: E402
 from ui.console.app import Desk  # noqa: E402
 
@@ -75,7 +75,9 @@ def screens(desk: Desk, case: Path) -> Iterator[tuple[str, QWidget]]:
     desk.show()
     rest(0.05)
     yield "start", window
-    desk.key_page.offer([], ())
+    # As on a computer with one key, which has a passphrase.
+    own = KeyFile("office", case / "office.key", "", protected=True)
+    desk.key_page.offer([own], ())
     window.show_page(desk.key_page)
     rest(0.05)
     yield "key", window
