@@ -24,7 +24,7 @@ from proctor.evidence import checkpoint, cosignature, journal, layout
 from proctor.evidence.checkpoint import NoteError
 from proctor.evidence.erasure import is_room_scan
 from proctor.evidence.journal import JournalError, Record
-from proctor.evidence.outbox import BATCH_BYTES
+from proctor.evidence.outbox import BATCH_BYTES, EVENTS
 from proctor.evidence.tree import Tree, leaf_hash
 from proctor.hub import erasing, flags, log
 from proctor.hub.app import Hub
@@ -107,6 +107,8 @@ def take_event(hub: Hub, seat: Seat, name: str, body: bytes) -> Taken:
         raise bad("An event's name is the number of its line.")
     number = int(name)
     record = _record(body, number, seat)
+    if record.type not in EVENTS:
+        raise bad("A line of this type comes with its batch only.")
     with hub.store.transaction() as tx:
         row, now = locked(tx, seat), hub.now()
         if number <= row.lines:

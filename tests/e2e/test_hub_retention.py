@@ -28,6 +28,7 @@ from proctor.hub import (
     tables,
 )
 from proctor.hub.blobs import Missing, open_blobs
+from proctor.hub.problems import Problem
 
 _TESTS = Path(__file__).resolve().parents[1]
 
@@ -164,9 +165,10 @@ def test_a_held_clip_that_the_student_erased_goes_when_the_hold_ends(world, tmp_
     hub_cases.erase(case, name)
     said = (case.folder / layout.JOURNAL).read_bytes().splitlines()
     (number,) = [n for n, line in enumerate(said, 1) if b'"type":"erased"' in line]
-    # Nor does it help to say so ahead of the journal: as an event, which nothing else asks for.
+    # Nor does it help to say so ahead of the journal, as an event.
     seat = enrol.attempt_of(world.hub, f"Bearer {code}", case.attempt)
-    assert items.take_event(world.hub, seat, str(number), said[number - 1]).new
+    with pytest.raises(Problem, match="with its batch only"):
+        items.take_event(world.hub, seat, str(number), said[number - 1])
     hub_cases.send(case.folder, world.url, code)
     case.close()
     assert (states(world.hub), headers(world.hub)) == ({name: "stored"}, {name})
