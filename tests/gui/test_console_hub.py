@@ -17,6 +17,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from proctor.cli.main import main
 from proctor.evidence import deciding
 from proctor.evidence.verify import verify
 from proctor.hub import accounts
@@ -315,3 +316,9 @@ def test_another_language_keeps_the_log_in(world: Any, desk: Make, one_clip: Any
         assert not one.window.isVisible()
     finally:
         new.close()
+
+
+def test_a_hub_gives_the_cases_and_the_name(capsys: pytest.CaptureFixture[str]) -> None:
+    for more in (["--name", "Ada"], ["a-folder"]):
+        assert main(["review", *more, "--hub", "http://127.0.0.1:9"]) == 2
+        assert "cases come from its queue" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from proctor.hub.staff_client import RefusedError, StaffClient
 # Seconds before the line is opened again; the last one holds from then on.
 WAITS_S = (0.5, 1.0, 2.0, 3.0)
 # How long the end of the thread is waited for (s): closing the client ends what it reads.
-END_S = 5.0
+END_S = 1.0
 
 
 class Line(QObject):
