@@ -203,7 +203,10 @@ def test_checkpoints_that_do_not_hold(student: Student) -> None:
     def signed(size: int, root: bytes, by=key) -> bytes:
         return checkpoint.sign(Checkpoint(student.attempt, size, root), by)
 
-    assert code_of(student.post("checkpoints", name, note.replace(b"A", b"B", 1)))[0] == 422
+    root = note.split(b"\n")[2]
+    altered = note.replace(root, root.swapcase())
+    assert altered != note
+    assert code_of(student.post("checkpoints", name, altered))[0] == 422
     lying = signed(student.lines, bytes(32))
     assert code_of(student.post("checkpoints", name, lying)) == (409, "differs")
     ahead = signed(student.lines + 1, bytes(32))
