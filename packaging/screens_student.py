@@ -161,14 +161,15 @@ def steps(window: StudentWindow) -> Iterator[tuple[str, QWidget]]:
     yield NOTICE, window
     window.go(CHOICES)
     choices = window.steps[CHOICES]
+    rest(0.05)
+    # Before any answer, for nothing is chosen beforehand.
+    yield CHOICES, window
     for name in attempt.asked:
         attempt.answers[name] = True
     attempt.guardian = True
     for card in choices.cards.values():  # type: ignore[attr-defined]
         card.show_answer(True)
     choices._say()  # type: ignore[attr-defined]
-    rest(0.05)
-    yield CHOICES, window
     window.go(CHECK)
     check = window.steps[CHECK]
     wait(lambda: check.finding("camera").state == "good")  # type: ignore[attr-defined]
@@ -245,6 +246,9 @@ def exam(window: StudentWindow) -> Iterator[tuple[str, QWidget]]:
         cover.stop()
     wait(lambda: runner.seconds > EXAM_S)
     wait(lambda: small.flags.count() > 0 or runner.seconds > LONGEST_EXAM_S)
+    # The calibration was cut short for its picture; what it then says is not what one usually reads.
+    small.note.say("")
+    rest(0.1)
     yield "exam", small
     menu = small.withdrawal_menu()
     menu.popup(small.withdraw.mapToGlobal(small.withdraw.rect().bottomLeft()))
