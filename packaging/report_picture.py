@@ -1,6 +1,6 @@
 """A picture of an evaluation's report, on screen and on paper, for docs/pictures and for looking at.
 
-    python benchmarks/media_dataset.py MEDIA DATASET
+    python benchmarks/media_dataset.py MEDIA DATASET --only video/
     proctor evaluate DATASET --out REPORT --keep-going
     python packaging/report_picture.py REPORT/report.html [--out docs/pictures]
 
@@ -57,19 +57,9 @@ def main() -> int:
             check=True,
             capture_output=True,
         )
+        first = ["-f", "1", "-l", "1"]
         subprocess.run(
-            [
-                printer,
-                "-r",
-                str(PAPER_DPI),
-                "-f",
-                "1",
-                "-l",
-                "1",
-                "-png",
-                str(paper),
-                str(folder / "p"),
-            ],
+            [printer, "-r", str(PAPER_DPI), *first, "-png", str(paper), str(folder / "p")],
             check=True,
         )
         _write(shot, chosen.out / "evaluation-report.png")

@@ -113,7 +113,7 @@ def beside_its_own() -> list[str]:
     return [
         f"If 1 % of honest students are flagged, that is {0.01 * OF_HOW_MANY:.0f} of {OF_HOW_MANY:,} "
         "honest students.",
-        f"0.1 false flags an hour flag {flagged_in_exam(0.1, 2.0):.0%} of honest students in an exam "
+        f"0.1 false flags an hour flag {100 * flagged_in_exam(0.1, 2.0):.0f} % of honest students in an exam "
         f"of 2 hours. For at most 1 % it takes at most {low:.3f} an hour, and to show that it takes "
         f"{round(clean_hours_for(round(low, 3)), -1):.0f} honest hours without a single false flag.",
         f"If 2 % of students do something, sensitivity is 0.87 and 1 % of the honest are flagged, then "

@@ -11,11 +11,10 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from proctor.evaluate import base_rates, plots
+from proctor.evaluate import base_rates, curves, plots, resampling, secondary
 from proctor.evaluate.compare import Comparison, Discord
 from proctor.evaluate.matching import ONSET_COLLAR_S, SEGMENT_S, TIOUS
 from proctor.evaluate.preregister import Registered
-from proctor.evaluate.resampling import DRAWS
 from proctor.evaluate.results import Results
 from proctor.evaluate.secondary import Secondary, mean_precision
 from proctor.evaluate.statistics import Answer, Estimate, Unsaid, share
@@ -72,7 +71,7 @@ def page(results: Results, extras: Extras) -> str:
         collar=ONSET_COLLAR_S,
         segment=SEGMENT_S,
         edge=EDGE_S,
-        draws=DRAWS,
+        draws={"shares": resampling.DRAWS, "precision": secondary.DRAWS, "curves": curves.DRAWS},
         seconds=[one for one in results.secondary if _anything(one)],
         silent=[one.kind for one in results.secondary if not _anything(one)],
         most_intersections=MOST_INTERSECTIONS,

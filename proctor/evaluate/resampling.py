@@ -143,7 +143,9 @@ def share(
     return replace(found, high=min(1.0, found.high))
 
 
-def _too_few(persons: int, counting: int, of: str, how: str = "count") -> Unsaid | None:
+def _too_few(
+    persons: int, counting: int, of: str, how: str = "have anything to count"
+) -> Unsaid | None:
     if persons < LEAST_PERSONS:
         return _fewer(persons, LEAST_PERSONS, of)
     if counting < LEAST_WITH:

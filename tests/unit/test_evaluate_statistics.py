@@ -165,7 +165,7 @@ def test_holm_steps_down(p_values: list[float]) -> None:
 
 def test_the_numbers_that_every_report_prints() -> None:
     text = " ".join(base_rates.beside_its_own())
-    for number in ("100 of 10,000", "18%", "0.005 an hour", "600 honest hours", "0.64", "2,250"):
+    for number in ("100 of 10,000", "18 %", "0.005 an hour", "600 honest hours", "0.64", "2,250"):
         assert number in text, number
 
 
