@@ -16,7 +16,6 @@ from proctor.evaluate.statistics import (
     LEVEL,
     Answer,
     Contrast,
-    Unsaid,
     contrast,
     holm,
     share,
@@ -141,18 +140,3 @@ def verdict(
             f"{made.power:.0%}: too few to say (about {made.needed} a group)"
         )
     return f"no difference shown; twice as often would be seen with a chance of {made.power:.0%}"
-
-
-def spread(found: Sequence[Slice], attribute: str) -> tuple[float, float] | Unsaid:
-    """Largest difference and least ratio between groups of an attribute that have enough persons."""
-    usable = [
-        one.share.value
-        for one in found
-        if one.attribute == attribute
-        and not isinstance(one.share, Unsaid)
-        and one.share.n >= LEAST_GROUP
-    ]
-    if len(usable) < 2:
-        return Unsaid(f"fewer than two groups have {LEAST_GROUP} persons", len(usable), "groups")
-    largest, least = max(usable), min(usable)
-    return largest - least, least / largest if largest else 1.0

@@ -57,14 +57,6 @@ class Study:
                 return code
         return ""
 
-    def of(self, session: str, kind: str, start: float) -> list[Review]:
-        """What was said about one flag."""
-        return [
-            one
-            for one in self.reviews
-            if one.session == session and one.kind == kind and abs(one.start - start) <= START_S
-        ]
-
 
 def read(folder: Path | None) -> Study:
     """Both files where they are there. Raises :class:`InputError` for a line that does not read."""
