@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QSize,
     Qt,
+    QTimer,
     Signal,
 )
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -88,8 +89,13 @@ class Rows(QAbstractTableModel):
         if [self._key(one) for one in rows] == [self._key(one) for one in self.rows]:
             changed = [n for n, (a, b) in enumerate(zip(self.rows, rows, strict=True)) if a != b]
             self.rows = list(rows)
-            for place in changed:
-                self._changed(place)
+            if changed:
+                # One signal: each lets every view measure its columns anew.
+                first, last = (
+                    self.index(changed[0], 0),
+                    self.index(changed[-1], self.columnCount() - 1),
+                )
+                self.dataChanged.emit(first, last)
             return
         self.layoutAboutToBeChanged.emit()
         old = self.persistentIndexList()
@@ -102,10 +108,6 @@ class Rows(QAbstractTableModel):
         ]
         self.changePersistentIndexList(old, news)
         self.layoutChanged.emit()
-
-    def _changed(self, place: int) -> None:
-        last = len(self._columns) - 1
-        self.dataChanged.emit(self.index(place, 0), self.index(place, last))
 
     def place(self, name: str) -> int:
         """Where the row called ``name`` stands; -1: nowhere."""
@@ -156,8 +158,11 @@ class Table(QTableView):
         down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         down.setDefaultSectionSize(self.fontMetrics().height() + 2 * theme.SMALL)
         self.setMinimumHeight(5 * down.defaultSectionSize())
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._fit)
         for changed in (model.layoutChanged, model.dataChanged):
-            changed.connect(self._fit)
+            changed.connect(lambda *_: self._soon.start())
         self.doubleClicked.connect(lambda index: self.opened.emit(dict(index.data(ROW))))
 
     def _fit(self, *_: object) -> None:
