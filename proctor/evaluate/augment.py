@@ -29,6 +29,7 @@ from proctor.capture.replay import Recording
 from proctor.errors import InputError, ProctorError
 from proctor.evaluate.dataset import (
     GROUPS,
+    NAME,
     OWN_GROUP,
     SESSIONS,
     TRUTH,
@@ -47,6 +48,8 @@ FPS = 30.0
 GOOD_CRF = 18
 BAD_CRF = (32, 40)
 BAD_OPUS = 12_000
+# Letters of a session's name; what was altered is written after it, and a table takes 200.
+LONGEST_NAME = 150
 MILLISECOND = Fraction(1, 1000)
 OnProgress = Callable[[float, float], None]
 
@@ -162,7 +165,7 @@ def augment(
 def _entry(
     entry: Entry, names: Sequence[str], copy: int, out: Path, known: frozenset[str]
 ) -> Entry:
-    name = f"{entry.id[:150]}+{'+'.join(names)}-{copy + 1}"
+    name = f"{_named(entry.id)}+{'+'.join(names)}-{copy + 1}"
     file = f"{re.sub(r'[^A-Za-z0-9.-]', '_', name)}-{zlib.crc32(entry.id.encode()):08x}.mkv"
     labelled = entry.labelled
     if "light" in names:
@@ -173,12 +176,19 @@ def _entry(
     return replace(
         entry,
         id=name,
+        person=_named(entry.person),
         media=out / "media" / file,
         sound=None,
         labelled=labelled,
         truth=truth,
         groups={**entry.groups, "altered": " ".join(names)},
     )
+
+
+def _named(text: str) -> str:
+    """A name that a table may hold: bare recordings are called as their files are."""
+    fits = NAME.fullmatch(text) and len(text) <= LONGEST_NAME
+    return text if fits else f"recording {zlib.crc32(text.encode()):08x}"
 
 
 def _write(entry: Entry, path: Path, look: Look, rng: np.random.Generator) -> None:

@@ -139,3 +139,13 @@ def test_what_is_there_is_not_overwritten_and_a_broken_file_is_told(folder, tmp_
     left_out = augment(dataset, tmp_path / "two", [("noise",)], keep_going=True)
     assert len(left_out) == 1
     assert left_out[0].startswith("s1: ")
+
+
+def test_bare_recordings_with_names_that_no_table_holds_come_back(media, tmp_path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("exam (1).mpg", "exam [1].mpg"):
+        (bare / name).write_bytes((media / "video/talking_grid/bbaf2n.mpg").read_bytes())
+    augment(read(bare), tmp_path / "out", [["frame-rate"]])
+    entries = read(tmp_path / "out").entries
+    assert len({entry.id for entry in entries}) == len({entry.person for entry in entries}) == 2
