@@ -110,8 +110,8 @@ def cluster(tasks: Sequence[Task], address: str) -> Iterator[Scored]:
     """On the workers of the Dask scheduler at ``address``, in the order in which they are through.
 
     Every worker must see the recordings under the same paths and have the same version of this
-    program; one that would compute other scores says so. Raises :class:`MissingError` where no
-    scheduler answers or a worker died.
+    program; one that would compute other scores says so, and a recording that ended its workers is told
+    as failed. Raises :class:`MissingError` where no scheduler answers.
     """
     try:
         from distributed import Client, as_completed
