@@ -20,6 +20,7 @@ DEVICES = (
     ),
     mark("The camera is back."),
     mark("The microphone is back."),
+    mark("Another camera is used now; look where it points."),
     mark(
         "The camera {device} does not open; close other programs that use it, or plug it in anew."
     ),

@@ -20,6 +20,8 @@ from proctor.clock import SessionClock
 from proctor.errors import DeviceError
 from proctor.types import Frame, Image
 
+# Numbers that are tried in turn when the camera in use is gone; Linux gives one camera two of them.
+NUMBERS = 6
 # Pause after a failed grab, so that an unplugged camera does not keep a core busy.
 AFTER_FAILURE_S = 0.05
 
@@ -80,22 +82,36 @@ class Camera(LiveDevice):
         self._size: tuple[int, int] | None = None
         self._format_told = False
         self._seq = 0
+        self._searched = 0
 
     def facts(self) -> DeviceFacts:
         """What the system says of this camera, without opening it."""
         return camera_facts(self._device)
 
     def _read(self, attempt: Attempt, sink: Sink) -> None:
+        device = self._next_device()
         try:
-            capture = self._open_device(self._device)
+            capture = self._open_device(device)
         except (OSError, cv2.error) as error:
             raise DeviceError(f"{self._refused()} (OpenCV answered: {error})") from error
         try:
             if capture.isOpened():
                 self._configure(capture)
-                self._grab(capture, attempt, sink)
+                self._grab(capture, attempt, sink, device)
         finally:
             capture.release()
+
+    def _next_device(self) -> int | str:
+        """The camera in use; after it was lost, every second time another number.
+
+        A camera that is plugged in instead of another may get another number. Before any camera gave
+        pictures none but the chosen one is opened.
+        """
+        if self._state != "lost" or not isinstance(self._device, int):
+            return self._device
+        self._searched += 1
+        others = [number for number in range(NUMBERS) if number != self._device]
+        return self._device if self._searched % 2 else others[self._searched // 2 % len(others)]
 
     def _configure(self, capture: VideoDevice) -> None:
         # MJPG first: over USB 2 raw pictures of this size leave no room for the frame rate.
@@ -106,7 +122,7 @@ class Camera(LiveDevice):
         capture.set(cv2.CAP_PROP_FPS, self._fps)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
-    def _grab(self, capture: VideoDevice, attempt: Attempt, sink: Sink) -> None:
+    def _grab(self, capture: VideoDevice, attempt: Attempt, sink: Sink, device: int | str) -> None:
         grid = pictures.FrameGrid(self._fps)
         good = False
         while attempt.wanted():
@@ -129,6 +145,10 @@ class Camera(LiveDevice):
             if image is None:
                 attempt.pause(AFTER_FAILURE_S)
                 continue
+            if device != self._device:
+                self._device = device
+                sentence = "Another camera is used now; look where it points."
+                self._event(sink, "device.changed", sentence)
             attempt.sample()
             sink.frame(Frame(t, self._seq, image))
             self._seq += 1

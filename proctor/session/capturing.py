@@ -23,9 +23,20 @@ class Capture:
         self._may = may
         self._running: list[Source] = []
         # What the system says of the devices in use; kept through a break.
-        self.facts: tuple[DeviceFacts, ...] = ()
+        self._facts: tuple[DeviceFacts, ...] = ()
         self._valve = _Valve(live, may)
         self.can_reopen = callable(sources)
+
+    @property
+    def facts(self) -> tuple[DeviceFacts, ...]:
+        """What the system says of the devices in use; asked anew when a source took another device."""
+        if self._valve.changed:
+            self._valve.changed = False
+            self._facts = self._asked()
+        return self._facts
+
+    def _asked(self) -> tuple[DeviceFacts, ...]:
+        return tuple(s.facts() for s in self._running if isinstance(s, Described))
 
     @property
     def over(self) -> bool:
@@ -37,7 +48,7 @@ class Capture:
         self._valve = _Valve(self._live, self._may)
         self._running = list(self._sources() if callable(self._sources) else self._sources)
         # Asked before they start: the sound system may be set up anew by the device's own thread.
-        self.facts = tuple(s.facts() for s in self._running if isinstance(s, Described))
+        self._facts = self._asked()
         for source in self._running:
             source.start(self._valve)
 
@@ -67,6 +78,7 @@ class _Valve:
         self._sink = sink
         self._may = may
         self.ended = 0
+        self.changed = False
 
     def frame(self, frame: Frame) -> None:
         if self._may("camera"):
@@ -80,3 +92,5 @@ class _Valve:
         self._sink.event(marker)
         if marker.kind == "source.ended":
             self.ended += 1
+        elif marker.kind == "device.changed":
+            self.changed = True
