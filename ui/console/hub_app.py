@@ -186,8 +186,14 @@ class HubDesk(QObject):
             self._open_next()
             return
         source, case = self._waits, self.case
+
+        def shown(found: CaseFile) -> None:
+            # Meanwhile somebody may have opened another case.
+            if case is not None and case is self.case and case.source is source:
+                case.show_again(found)
+
         if source is not None and case is not None:
-            self._ahead.run(source.whole, case.show_again, self.window.fail)
+            self._ahead.run(source.whole, shown, self.window.fail)
 
     def _back(self) -> None:
         """To the queue."""
