@@ -26,7 +26,6 @@ from proctor.capture import microphone as microphone_module
 from proctor.capture.camera import Camera
 from proctor.capture.device import Patience
 from proctor.capture.microphone import FormatRefused, Microphone
-from proctor.capture.naming import camera_facts
 from proctor.capture.replay import RealTimeReplay, Recording
 from proctor.capture.source import Source
 from proctor.clock import SessionClock
@@ -380,32 +379,6 @@ def test_an_unplugged_camera_is_lost_and_found(camera, device, kept, started):
     assert device.opened >= 2
     assert all(marker.data["device"] == "camera" for marker in kept.events)
     assert "tried again" in kept.events[0].data["sentence"]
-
-
-def test_a_camera_that_is_plugged_in_instead_is_found_under_its_number(clip, kept, started):
-    first, other = StandInCamera(clip), StandInCamera(clip)
-    asked: list[int | str] = []
-
-    def at(number: int | str) -> StandInCamera:
-        asked.append(number)
-        if number in (0, 3):
-            return first if number == 0 else other
-        nothing = StandInCamera(clip)
-        nothing.opens = False
-        return nothing
-
-    other.opens = False
-    camera = Camera(Grant("camera", "r1"), SessionClock(), open_device=at, patience=QUICK)
-    started(camera, kept)
-    until(lambda: kept.frames)
-    assert set(asked) == {0}
-    first.gives = first.opens = False
-    other.opens = True
-    until(lambda: "device.changed" in kept.kinds(), 30.0)
-    count = len(kept.frames)
-    until(lambda: len(kept.frames) > count + 2)
-    assert set(kept.kinds()) == {"device.lost", "device.changed", "device.found"}
-    assert camera.facts() == camera_facts(3)
 
 
 def test_a_camera_that_blocks_for_ever_is_left_behind(camera, device, kept, started):
