@@ -104,13 +104,14 @@ def test_workers_that_are_killed_lose_and_double_nothing(backend: str, tmp_path:
         over, killed = threading.Event(), []
 
         def kill() -> None:
-            # One after the other, soon after it has begun to work again.
-            while len(killed) < KILLS and not over.wait(0.15):
+            # One after the other, the first in the midst of the first case, each later one soon after
+            # the last has begun to work again.
+            while len(killed) < KILLS:
                 for one in workers_of(pid)[:1]:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(one, signal.SIGKILL)
                         killed.append(one)
-                if over.wait(2.0):
+                if over.wait(2.15):
                     return
 
         killer = threading.Thread(target=kill)
