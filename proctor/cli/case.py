@@ -117,7 +117,6 @@ def _root(path: Path | None) -> Root | None:
 
 def _root_key(text: str | None) -> bytes | None:
     import base64
-    import binascii
 
     from proctor.errors import InputError
 
@@ -125,7 +124,7 @@ def _root_key(text: str | None) -> bytes | None:
         return None
     try:
         raw = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raw = b""
     if len(raw) != 32:
         raise InputError("--root-key is no Ed25519 public key: give its 32 bytes in base64.")

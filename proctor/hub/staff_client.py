@@ -378,7 +378,7 @@ class StaffClient:
         name, _, encoded = read_bounded(path, 1000).decode("utf-8").strip().partition(" ")
         try:
             return name, base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise InputError(
                 f"The file {path} is damaged; it holds the hub's name and key."
             ) from error
