@@ -91,6 +91,7 @@ def test_alerts_calls_and_messages_between_a_person_and_a_student(
         wait(lambda: live.model.rowCount() == 1, "the attempt on the wall")
         wait(lambda: came != [], "the alert")
         assert max(came) < ALERT_S
+        wait(lambda: live.model.rows[0]["newest"] is not None, "its flag on the wall")
         row = live.model.rows[0]
         shown = [live.model.data(live.model.index(0, n)) for n in range(5)]
         assert shown[0] == "Seat 001"
@@ -176,3 +177,27 @@ def test_hundreds_of_attempts_are_one_table_and_stay_in_order(world: Any, desk: 
     assert len(live.table.findChildren(object)) == before
     assert not live.hear("alert", {"attempt": "f" * 32})
     assert took < 1.0
+
+
+def test_an_alert_that_overtakes_its_row_is_told_with_the_row(world: Any, desk: Make) -> None:
+    one = desk("A. Person", "proctor")
+    live, said = one.window.live, one.window.message
+    wait(lambda: one.window.line_words.text() == "Live", "the line")
+    assert "being opened" not in said.text()
+    row = {
+        "attempt": "a" * 32, "exam": "algebra", "seat": "Seat 009", "state": "running",
+        "since": 0.0, "last_heard": 0.0, "help": False, "flags": 1, "newest": None,
+        "delivery": "all", "clock_ahead_s": 0.0,
+    }  # fmt: skip
+    alert = {"attempt": "a" * 32, "flag": "f-1", "kind": "face.absent", "at": 61.0}
+    assert not live.hear("alert", alert)
+    assert not live.hear("help", {"attempt": "b" * 32, "asked": True})
+    live.show_rows([])
+    assert "Seat 009" not in said.text()
+    live.show_rows([row])
+    assert "Seat 009" in said.text()
+    assert live.model.rows[0]["flags"] == 1
+    live.show_rows([row, {**row, "attempt": "b" * 32, "seat": "Seat 010"}])
+    assert said.text() == "Seat 010 asks for help."
+    live.show_rows([row])
+    assert said.text() == "Seat 010 asks for help."

@@ -17,7 +17,6 @@ from ui.console import hub_words
 from ui.console.hub_office import Office
 from ui.console.hub_tables import Row, Rows, Table, dressed
 from ui.texts import mark
-from ui.widgets.aloud import announce
 from ui.widgets.flow import Flow
 from ui.widgets.layout import Card, LeaveWheel, Page, button, empty, labelled, name_it
 from ui.widgets.words import SmallNote, Words
@@ -25,6 +24,8 @@ from ui.widgets.words import SmallNote, Words
 # Narrower than so many characters, the wall stands above what is said about one of its lines.
 SIDE_BY_SIDE = 130
 MOST_COMMANDS = 6
+# An alert whose row has not come by then belongs to an exam this wall does not show.
+EARLY_S = 15.0
 # In the order in which they stand there: kind, text, what it does.
 ASKING = (
     ("message", mark("Send the message"), mark("The student reads your words at once.")),
@@ -63,6 +64,7 @@ class LivePage(Page):
         )
         self.t, self.office = t, office
         self._rows: dict[str, dict[str, Any]] = {}
+        self._early: dict[str, tuple[float, str, Mapping[str, Any]]] = {}
         self.model = Rows(
             (
                 (t.say("Seat"), lambda row: str(row["seat"])),
@@ -146,36 +148,51 @@ class LivePage(Page):
             str(row["attempt"]): {**row, "heard": heard.get(str(row["attempt"]), 0.0)}
             for row in rows
         }
+        for attempt, (when, kind, data) in list(self._early.items()):
+            if (row := self._rows.get(attempt)) is not None:
+                row["heard"] = max(row["heard"], when if kind == "alert" else 0.0)
+                self._tell_of(row, kind, data)
+            if row is not None or time.monotonic() - when > EARLY_S:
+                del self._early[attempt]
         self._sort()
 
     def hear(self, kind: str, data: Mapping[str, Any]) -> bool:
         """Something came on the line; whether it is about a line of the wall that is known."""
         row = self._rows.get(str(data.get("attempt")))
         if row is None:
+            # The first alert of an attempt can overtake the wall's answer; it is told with the row.
+            if kind == "alert" or (kind == "help" and data.get("asked")):
+                self._early[str(data.get("attempt"))] = (time.monotonic(), kind, data)
             return False
         if kind == "alert":
             row["flags"] = int(row["flags"]) + 1
             row["newest"] = {name: data.get(name) for name in ("flag", "kind", "at")}
             row["heard"] = time.monotonic()
-            told = self.t.say(
-                "{seat}: {what}, at {at} of the exam",
-                seat=str(row["seat"]),
-                what=hub_words.kind(self.t, str(data.get("kind"))),
-                at=hub_words.at(data.get("at")),
-            )
-            self.office.say(told, "info")
+            self._tell_of(row, kind, data)
         elif kind == "state":
             row["state"], row["delivery"] = data.get("state"), data.get("delivery")
         elif kind == "help":
             row["help"] = bool(data.get("asked"))
             if row["help"]:
-                told = self.t.say("{seat} asks for help.", seat=str(row["seat"]))
-                self.office.say(told, "warning")
-                announce(self, told)
+                self._tell_of(row, kind, data)
         elif kind == "command" and self._here() == row["attempt"]:
             self._fetch_commands()
         self._sort()
         return True
+
+    def _tell_of(self, row: Row, kind: str, data: Mapping[str, Any]) -> None:
+        """Say an alert or a call for help at the foot of the window, also aloud."""
+        if kind == "help":
+            told = self.t.say("{seat} asks for help.", seat=str(row["seat"]))
+            self.office.say(told, "warning")
+            return
+        told = self.t.say(
+            "{seat}: {what}, at {at} of the exam",
+            seat=str(row["seat"]),
+            what=hub_words.kind(self.t, str(data.get("kind"))),
+            at=hub_words.at(data.get("at")),
+        )
+        self.office.say(told, "info")
 
     def _sort(self) -> None:
         self.model.show_rows(sorted((dict(one) for one in self._rows.values()), key=_order))

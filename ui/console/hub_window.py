@@ -70,6 +70,7 @@ class HubWindow(QMainWindow):
         self.papers: PapersPage | None = None
         self.numbers: NumbersPage | None = None
         self._shut = False
+        self._lost_words = ""
         self.login = LoginPage(t, self.worker, hub)
         self.login.entered.connect(self._come_in)
         self._lay_out()
@@ -320,11 +321,14 @@ class HubWindow(QMainWindow):
     def _stands(self) -> None:
         self.line_sign.show_sign("good", "good")
         self.line_words.setText(self.t.say("Live"))
+        if self._lost_words and self.message.text() == self._lost_words:
+            self.say("")
         self._soon.start()
 
     def _lost(self, sentence: str) -> None:
         self.line_sign.show_sign("warning", "warning")
         self.line_words.setText(self.t.say("Not live: what you see may be old"))
+        self._lost_words = sentence
         if sentence:
             self.say(sentence, "warning")
 
