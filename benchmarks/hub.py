@@ -48,6 +48,8 @@ _SPEC.loader.exec_module(hub_world)
 
 FLAG_S, BEAT_S = 120.0, 10.0
 FULL_S, AT_ONCE = 8.0, 32
+# Memory is read every 10 s.
+PER_MINUTE = 6
 POLICY = """
 version = 1
 id = "load"
@@ -179,6 +181,10 @@ async def load(students: list[Student], measured: Measured, pid: int, seconds: f
         f"    memory of the hub: first half {statistics.fmean(sizes[: half or 1]):.0f} MB, second half "
         f"{statistics.fmean(sizes[half:]):.0f} MB, most {max(sizes):.0f} MB"
     )
+    minutes = [sizes[at : at + PER_MINUTE] for at in range(0, len(sizes), PER_MINUTE)]
+    if len(minutes) > 2:
+        means = ", ".join(f"{statistics.fmean(one):.1f}" for one in minutes)
+        print(f"    memory of the hub by minute: {means} MB")
     await full_speed(students[:AT_ONCE], measured)
 
 

@@ -126,7 +126,7 @@ def fetch_policy(hub: str, code: str, *, ca: str | None = None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """What came back, read whole."""
 
     status: int
@@ -231,7 +231,7 @@ class HubClient:
         body: bytes | None,
         *,
         most: int = MAX_ANSWER,
-    ) -> _Answer:
+    ) -> Answer:
         whole = {"Tus-Resumable": TUS, "User-Agent": "open-proctor", **headers}
         if self._token and "Authorization" not in whole:
             whole["Authorization"] = f"Bearer {self._token}"
@@ -253,9 +253,9 @@ class HubClient:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # Its kind only: addresses and object names would make every sentence another one.
             raise Later(f"the hub does not answer ({type(error).__name__})") from error
-        return _Answer(answer.status, answer.headers, data)
+        return Answer(answer.status, answer.headers, data)
 
-    def _expect(self, answer: _Answer, good: tuple[int, ...], *, upload: bool = False) -> None:
+    def _expect(self, answer: Answer, good: tuple[int, ...], *, upload: bool = False) -> None:
         """Turn any other status than ``good`` into what it means for the queue."""
         status = answer.status
         if status in good:
@@ -299,7 +299,7 @@ def _digest_header(digest: bytes) -> str:
     return f"sha-256=:{base64.b64encode(digest).decode('ascii')}:"
 
 
-def _problem(answer: _Answer) -> str:
+def _problem(answer: Answer) -> str:
     """The ``type`` of a problem (RFC 9457); empty where there is none."""
     said: Any = None
     with contextlib.suppress(ValueError, RecursionError):
@@ -307,14 +307,14 @@ def _problem(answer: _Answer) -> str:
     return str(said.get("type", "")) if isinstance(said, Mapping) else ""
 
 
-def _count(answer: _Answer) -> int:
+def _count(answer: Answer) -> int:
     said = answer.headers.get("Upload-Offset", "")
     if not (said.isascii() and said.isdigit()) or len(said) > 15:
         raise Later("the hub does not say how much of the clip it has")
     return int(said)
 
 
-def _patience(answer: _Answer) -> float | None:
+def _patience(answer: Answer) -> float | None:
     """Seconds of a ``Retry-After`` header; a date in it is not understood."""
     said = answer.headers.get("Retry-After", "")
     return float(said) if said.isascii() and said.isdigit() and len(said) < 7 else None

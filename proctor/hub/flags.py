@@ -7,6 +7,7 @@ thousands of flags is one query; whatever changes it calls :func:`refresh`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -24,7 +25,7 @@ from proctor.evidence.untrusted import number, text
 from proctor.hub import alerts
 from proctor.hub.staff_tables import decisions, flags
 from proctor.hub.store import Transaction
-from proctor.hub.tables import attempts, policies
+from proctor.hub.tables import attempts, holds, policies
 
 Reads = Transaction | Connection
 
@@ -77,7 +78,7 @@ def _opened(tx: Transaction, attempt: str, data: Any, now: datetime) -> None:
             "start": start,
             "end": end,
             "at": now,
-            "deadline": now + timedelta(days=policy.review.window_days),
+            "deadline": _deadline(tx, attempt, name, now, policy.review.window_days),
             "commented": None,
             "comment": "",
             "state": WAITING,
@@ -89,6 +90,34 @@ def _opened(tx: Transaction, attempt: str, data: Any, now: datetime) -> None:
     if new:
         said = {"seat": f"Seat {seat:03d}", "flag": name, "kind": kind, "at": start}
         alerts.publish(tx, "alert", exam=exam, attempt=attempt, data=said)
+
+
+def _deadline(tx: Transaction, attempt: str, flag: str, now: datetime, days: int) -> datetime:
+    """When a flag expires unless somebody looks: the review window's end, or that of a hold on it."""
+    rows = tx.execute(select(holds.c.flags, holds.c.until).where(holds.c.attempt == attempt))
+    over: datetime = now + timedelta(days=days)
+    for row in rows:
+        if not row.flags or flag in row.flags.split("\n"):
+            over = max(over, row.until)
+    return over
+
+
+def held(
+    tx: Transaction, attempt: str, names: Collection[str], until: datetime, now: datetime
+) -> None:
+    """A hold is in force: flags of ``names`` (none: all) that wait do so at least ``until`` then (T2).
+
+    A flag whose time was over before stays over.
+    """
+    query = update(flags).where(
+        flags.c.attempt == attempt,
+        flags.c.state == WAITING,
+        flags.c.deadline > now,
+        flags.c.deadline < until,
+    )
+    if names:
+        query = query.where(flags.c.flag.in_(sorted(names)))
+    tx.execute(query.values(deadline=until))
 
 
 def erased(tx: Transaction, attempt: str, flag: str, *, expired: bool = False) -> None:
@@ -110,14 +139,14 @@ def is_over(row: Row[Any], now: datetime) -> bool:
 
 def expire(tx: Transaction, now: datetime) -> list[tuple[str, str]]:
     """Let flags expire whose review window is over without a look (rule O2); those that did."""
+    # One statement: a hold or a look that is being written at this moment is waited for and counts.
     over = tx.execute(
-        select(flags.c.attempt, flags.c.flag).where(
-            flags.c.state == WAITING, flags.c.deadline <= now
-        )
-    ).all()
-    for attempt, flag in over:
-        _change(tx, attempt, flag, state=EXPIRED, look=None, until=None)
-    return [(attempt, flag) for attempt, flag in over]
+        update(flags)
+        .where(flags.c.state == WAITING, flags.c.deadline <= now)
+        .values(state=EXPIRED, look=None, until=None)
+        .returning(flags.c.attempt, flags.c.flag)
+    )
+    return [(row.attempt, row.flag) for row in over]
 
 
 def refresh(tx: Transaction, attempt: str, flag: str, now: datetime) -> decision.Standing | None:

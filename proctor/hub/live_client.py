@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from proctor.errors import InputError
 from proctor.evidence.outbox import Gone, Later, Refused
 from proctor.evidence.untrusted import text
-from proctor.hub.client import API, HubClient
+from proctor.hub.client import API, Answer, HubClient
 from proctor.hub.commands import Command, checked
 
 JSON = "application/json"
@@ -27,8 +27,16 @@ MOST_COMMANDS = 100
 MOST_NAME = 200
 
 
+# What became of a command is not asked for again after one of these: saying it once more changes nothing.
+NOT_TAKEN = frozenset({400, 404, 405, 409, 410, 413, 415, 422})
+
+
 class NoLiveLine(Exception):
     """The hub takes cases and has no live line; the exam needs none."""
+
+
+class NotTaken(Exception):
+    """The hub does not take what became of one command, such as one that it no longer knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +100,33 @@ class LiveClient(HubClient):
         return sorted((one for one in found if one is not None), key=lambda one: one.id)
 
     def done(self, number: int, what: str) -> None:
-        """Say what became of a command."""
-        self._json("POST", urljoin(self._base, f"commands/{number}/done"), {"what": what})
+        """Say what became of a command; raises :class:`NotTaken` where the hub wants to hear nothing of it."""
+        address = urljoin(self._base, f"commands/{number}/done")
+        answer = self._say("POST", address, {"what": what})
+        if answer.status in NOT_TAKEN:
+            raise NotTaken(f"it answered {answer.status}")
+        self._understood(answer)
 
     def _json(
         self, method: str, address: str, body: Mapping[str, Any] | None, *, bearer: str = ""
     ) -> Mapping[str, Any]:
+        answer = self._say(method, address, body, bearer)
+        if answer.status in (404, 405):
+            raise NoLiveLine
+        return self._understood(answer)
+
+    def _say(
+        self, method: str, address: str, body: Mapping[str, Any] | None, bearer: str = ""
+    ) -> Answer:
         data = None if body is None else json.dumps(body).encode("utf-8")
         headers = {"Accept": JSON}
         if data is not None:
             headers["Content-Type"] = JSON
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
-        answer = self._ask(method, address, headers, data)
-        if answer.status in (404, 405):
-            raise NoLiveLine
+        return self._ask(method, address, headers, data)
+
+    def _understood(self, answer: Answer) -> Mapping[str, Any]:
         try:
             self._expect(answer, (200, 201, 204))
         except (Refused, Gone) as error:

@@ -20,6 +20,7 @@ from policies import sign as dsse
 from policies.errors import PolicyError
 from proctor.errors import InputError
 from proctor.evidence.untrusted import text
+from proctor.hub import flags as found_flags
 from proctor.hub import log, staff_keys
 from proctor.hub.flags import Reads
 from proctor.hub.papers import ERASURE, EXPORT, HOLD, Asked, read, write
@@ -179,6 +180,8 @@ def _hold(tx: Transaction, proposal: str, asked: Asked, now: datetime) -> None:
             made=now,
         )
     )
+    if asked.until is not None:
+        found_flags.held(tx, asked.attempt, asked.flags, asked.until, now)
 
 
 def _asked(envelope: bytes) -> tuple[Asked, str]:

@@ -21,7 +21,7 @@ from proctor.errors import CheckFailed, ProctorError
 from proctor.evidence.outbox import Later
 from proctor.evidence.sender import Courier, backoff
 from proctor.hub.client import InUse
-from proctor.hub.live_client import LiveClient, NoLiveLine, Received
+from proctor.hub.live_client import LiveClient, NoLiveLine, NotTaken, Received
 from proctor.session.room_scan import Asked, check_asked
 
 if TYPE_CHECKING:
@@ -333,7 +333,11 @@ class LiveLink:
         with self._state:
             outcomes = dict(self._outcomes)
         for number, what in outcomes.items():
-            client.done(number, what)
+            try:
+                client.done(number, what)
+            except NotTaken as error:
+                # Only this outcome is dropped; it stays in the journal, and heartbeats go on.
+                _LOG.info("the hub does not take what became of command %d: %s", number, error)
             with self._state:
                 del self._outcomes[number]
 

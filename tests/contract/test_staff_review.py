@@ -243,6 +243,42 @@ def test_rule_T2_two_people_hold_and_what_is_held_is_not_erased(world: Any) -> N
     assert {"hold.proposed", "hold.approved", "erasure.approved", "erased"} <= set(kinds)
 
 
+def test_rule_T2_a_flag_under_a_hold_does_not_expire_until_the_hold_ends(world: Any) -> None:  # noqa: N802
+    from proctor.hub import forgetting, retention
+
+    admin, ada = world.member("Dee Stone", "admin"), world.member("Ada Quill", "reviewer")
+    world.exam("algebra")
+    attempt, other = world.attempt("algebra"), world.attempt("algebra")
+    for name in ("f1", "f2"):
+        world.flag(attempt, name)
+    world.flag(other, "f1")
+    paper = ada.hold(world, attempt, ("f1", "f3"), days=30)
+    admin.client.approve(ada.client.propose("hold", attempt, paper), admin.agrees(paper))
+    world.flag(attempt, "f3")  # a hold may name a flag that the hub hears of later
+    everything = ada.hold(world, other, (), days=20)
+    admin.client.approve(ada.client.propose("hold", other, everything), admin.agrees(everything))
+
+    world.turn(days=15)
+    forgetting.tick(world.hub)
+    retention.tick(world.hub)
+    states = {
+        (one["attempt"], one["flag"]): one["state"] for one in ada.client.queue(limit=10)["items"]
+    }
+    assert states == {
+        (attempt, "f1"): "waiting", (attempt, "f3"): "waiting", (other, "f1"): "waiting",
+        (attempt, "f2"): "expired",
+    }  # fmt: skip
+    coverage = {"all": 4, "reviewed": 0, "expiring": 0, "expired": 1}
+    assert ada.client.queue()["coverage"] == coverage
+    assert ada.client.header(attempt, "f1", ada.look(world, attempt, "f1"))
+    world.turn(days=8)  # the second hold is over
+    forgetting.tick(world.hub)
+    assert ada.client.queue()["coverage"] == coverage | {"expired": 2}
+    assert ada.judge(world, attempt, "f3", "nothing_to_see")["state"] == "done"
+    world.turn(days=30)
+    assert ada.client.queue()["coverage"] == coverage | {"reviewed": 1, "expired": 3}
+
+
 def test_an_export_takes_two_people(world: Any) -> None:
     admin, ada = world.member("Dee Stone", "admin"), world.member("Ada Quill", "reviewer")
     world.exam("algebra")

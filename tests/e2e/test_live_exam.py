@@ -303,3 +303,27 @@ def test_an_alert_reaches_people_on_another_worker_within_two_seconds(
         with kit.listening(duty, after=last) as rest:
             time.sleep(0.3)
             assert all(number > last for _, number, _, _ in rest.events)
+
+
+def test_an_outcome_that_the_hub_does_not_know_is_dropped_and_heartbeats_go_on(
+    hub: Any, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    from proctor.session import live_link
+
+    monkeypatch.setattr(live_link, "BEAT_S", 0.1)
+    caplog.set_level("INFO", logger="proctor.live")
+    world, (code,) = make()
+    duty = kit.OnDuty(hub.hub, hub.url, "A. Person", "proctor")
+    with sitting(world, tmp_path / "case", code) as exam:
+        attempt = exam.session.case.attempt
+        kit.wait(lambda: duty.row(attempt)["state"] == "running", "the heartbeat")
+        # As after a hub's backup was restored: it forgot a command that was given.
+        exam.link._done(999, "shown")
+        kit.wait(lambda: not exam.link._outcomes, "the outcome to be dropped")
+        assert "command 999: it answered 404" in caplog.text
+        heard = duty.row(attempt)["last_heard"]
+        kit.wait(lambda: duty.row(attempt)["last_heard"] > heard, "a heartbeat after that")
+        given = duty.give(attempt, "message", text="The second question has a slip.")
+        kit.wait(lambda: duty.became(attempt, given) == "shown", "a command after that")
+        assert "no more" not in caplog.text
+    duty.close()
