@@ -14,7 +14,7 @@ from proctor.capture.naming import camera_facts
 from proctor.clock import SessionClock
 from proctor.types import AudioChunk, Frame, Marker
 
-QUICK = Patience(silent_s=0.3, opening_s=0.6, retry_s=0.02)
+QUICK = Patience(silent_s=2.0, opening_s=4.0, retry_s=0.02)
 
 
 class Plug:
@@ -55,9 +55,9 @@ class Kept:
 
 
 def until(true: Any) -> None:
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 60.0
     while not true():
-        assert time.monotonic() < deadline, "it took more than 30 s"
+        assert time.monotonic() < deadline, "it took more than 60 s"
         time.sleep(0.02)
 
 
