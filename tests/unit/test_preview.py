@@ -48,7 +48,7 @@ def plan(proctor_home, tmp_path, monkeypatch):
     return make_plan(str(path))
 
 
-def run(plan, recording, answers: dict[str, bool], seconds: float = 20.0):
+def run(plan, recording, answers: dict[str, bool], seconds: float = 60.0):
     """Preview the recording until both a picture and an observation came, or it has ended."""
     frames: list[Frame] = []
     levels: list[float] = []
@@ -105,7 +105,7 @@ def test_C4_after_it_is_closed_no_device_can_be_built(plan, made_recording):
 
     preview = Preview(plan, Answers({"camera": True}, "asked"), devices, Watching())
     preview.start()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not given and time.monotonic() < deadline:
         time.sleep(0.01)
     preview.close()
@@ -126,7 +126,7 @@ def test_what_breaks_a_preview_is_logged_without_what_it_said(plan, caplog):
         plan, Answers({"camera": True}, "asked"), devices, Watching(on_marker=lambda _: told.set())
     )
     preview.start()
-    assert told.wait(5.0)
+    assert told.wait(60.0)
     preview.close()
     assert preview.problem == "/home/anna.example/camera"
     assert "ValueError > preview.py:" in caplog.text
