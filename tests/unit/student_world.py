@@ -26,6 +26,7 @@ from proctor.session.plan import Plan, make_plan
 from proctor.session.session import Session, choose_recipients
 from proctor.types import AudioChunk, Frame, Observation
 
+WAIT_S = 60.0
 POLICY = """
 version = 1
 id = "consent-test"
@@ -225,15 +226,18 @@ class World:
         """
         steps = iter(script)
         again: list[Callable[[], object]] = []
-        count = 0
+        count, ends = 0, 0.0
 
         def until(t: float) -> bool:
-            nonlocal count
+            nonlocal count, ends
             count += 1
             if count % pauses:
                 self.emit()
                 time.sleep(0.001)
                 return False
+            if not again:
+                ends = time.monotonic() + WAIT_S
+            assert time.monotonic() < ends, "a step waits in vain"
             step = again.pop() if again else next(steps, None)
             if step is None:
                 return True
@@ -285,7 +289,7 @@ def sealed_files(folder: Path) -> list[str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

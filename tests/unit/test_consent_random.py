@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -25,13 +24,14 @@ _SPEC = importlib.util.spec_from_file_location(
 kit = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(kit)
 ASKED = Asked("Dr. A. Example", "The first film shows only half the room.")
-World, world, of, records, sealed_files, passes = (
+World, world, of, records, sealed_files, passes, wait_for = (
     kit.World,
     kit.world,
     kit.of,
     kit.records,
     kit.sealed_files,
     kit.passes,
+    kit.wait_for,
 )
 
 
@@ -148,11 +148,7 @@ class Model:
             if not {sensor, "clips"} <= self.live or self.on_break:
                 assert not held, sensor
         if not {"camera", "identity"} <= self.loaded:
-            # A look under way may end first.
-            deadline = time.monotonic() + 1.0
-            while self.world.templates and time.monotonic() < deadline:
-                time.sleep(0.002)
-            assert not self.world.templates
+            wait_for(lambda: not self.world.templates)  # a look under way may end first
         assert set(self.world.looked) <= self.may_look
         assert set(self.world.passed) <= self.may_look
         assert set(self.world.held) <= self.may_hold
