@@ -23,6 +23,7 @@ from proctor.session import markers
 from proctor.session.markers import Allowance, ExamPage, snippet
 
 ORIGIN = "https://exam.example.edu"
+WAIT_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -66,7 +67,7 @@ def ask(
         "Authorization": f"Bearer {page.token}", "Content-Type": "application/json",
         "Content-Length": str(len(data)),
     } | {name.replace("_", "-"): value for name, value in headers.items()}  # fmt: skip
-    with closing(HTTPConnection("127.0.0.1", page.port, timeout=10)) as connection:
+    with closing(HTTPConnection("127.0.0.1", page.port, timeout=WAIT_S)) as connection:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in sent.items():
             if name not in drop:
@@ -170,7 +171,7 @@ def test_a_session_that_has_ended_says_so(page, log):
 
 
 def test_a_header_that_comes_twice_is_no_header(page, log):
-    with socket.create_connection(("127.0.0.1", page.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", page.port), timeout=WAIT_S) as line:
         line.sendall(
             f"POST /markers HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
             f"Origin: {ORIGIN}\r\nOrigin: {ORIGIN}\r\nContent-Length: 0\r\n\r\n".encode()
@@ -181,7 +182,7 @@ def test_a_header_that_comes_twice_is_no_header(page, log):
 
 @pytest.mark.parametrize("bytes_", [b"\x16\x03\x01\x02\x00" * 20, b"GET\r\n\r\n", b"A" * 70_000])
 def test_what_is_no_http_gets_an_answer_or_none_and_harms_nobody(page, log, bytes_):
-    with socket.create_connection(("127.0.0.1", page.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", page.port), timeout=WAIT_S) as line:
         try:
             line.sendall(bytes_ + b"\r\n\r\n")
             line.recv(1000)
@@ -193,7 +194,7 @@ def test_what_is_no_http_gets_an_answer_or_none_and_harms_nobody(page, log, byte
 
 def test_who_drips_is_cut_off_and_the_page_goes_on(page, log, monkeypatch):
     monkeypatch.setattr(markers, "REQUEST_S", 0.5)
-    lines = [socket.create_connection(("127.0.0.1", page.port), timeout=5) for _ in range(12)]
+    lines = [socket.create_connection(("127.0.0.1", page.port), timeout=WAIT_S) for _ in range(12)]
     ended = threading.Event()
 
     def drip(line: socket.socket) -> None:
@@ -206,7 +207,7 @@ def test_who_drips_is_cut_off_and_the_page_goes_on(page, log, monkeypatch):
     threads = [threading.Thread(target=drip, args=(line,)) for line in lines]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_S
     status = 0
     while status != 204 and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -216,7 +217,7 @@ def test_who_drips_is_cut_off_and_the_page_goes_on(page, log, monkeypatch):
             continue  # all places are still taken
     assert status == 204
     for thread in threads:
-        thread.join(5)
+        thread.join(WAIT_S)
         assert not thread.is_alive()
     ended.set()
     for line in lines:
@@ -238,10 +239,11 @@ def test_a_flood_is_slowed_down_and_ends():
 
 
 def test_a_flood_over_the_wire_is_answered_429(page, log):
-    statuses = [ask(page)[0] for _ in range(round(markers.BURST) + 20)]
-    assert statuses.count(204) >= markers.BURST
-    assert 429 in statuses
-    assert len(log) == statuses.count(204)
+    # Time stands still: a busy machine may take as long to ask as the allowance to grow.
+    page._server.allowance = Allowance(lambda: 0.0)
+    burst = round(markers.BURST)
+    assert [ask(page)[0] for _ in range(burst + 20)] == [204] * burst + [429] * 20
+    assert len(log) == burst
 
 
 def test_each_attempt_has_its_own_port_and_token_and_its_end_closes_the_door(log):
