@@ -167,6 +167,7 @@ def main() -> int:
         turns.longest = 0.0
         for _ in range(arguments.flags - 1):
             here = window.current
+            turns.until(lambda: page.ready)
             began, turn = time.perf_counter(), time.thread_time()
             cpu = busy(page.player)
             QTest.keyClick(window.moments, Qt.Key.Key_1)

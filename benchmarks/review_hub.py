@@ -180,6 +180,7 @@ def look(desk: HubDesk, turns: Turns, *, last: bool) -> float | None:
     assert window.case is not None
     pause = time.monotonic() + BETWEEN_S
     turns.until(lambda: time.monotonic() > pause)
+    turns.until(lambda: window.page is not None and window.page.ready)
     attempt, flag, looks = window.case.story.attempt, window.current, window.session.looks
     window.activateWindow()
     QApplication.processEvents()

@@ -59,7 +59,10 @@ def rest(seconds: float) -> None:
 def opened(desk: Desk) -> None:
     """Wait until the clip of the moment that is looked at is decoded, and stand still."""
     page = desk.window.page
-    if page is None or page.flag is None or page.flag.clip is None:
+    if page is None or page.flag is None:
+        return
+    wait(lambda: page.ready, "the moment in sight")
+    if page.flag.clip is None:
         return
     player = page.player
     wait(lambda: player._clip is not None and player._clip.ready >= player.count > 0, "a clip")

@@ -15,8 +15,8 @@ from typing import Any
 
 import models
 from proctor.evaluate.primary import Primary
-from proctor.evaluate.results import Results
-from proctor.evaluate.statistics import Estimate
+from proctor.evaluate.results import Flagged, Results
+from proctor.evaluate.statistics import Answer, Estimate, share
 
 _FRONT = re.compile(r"\A(# [^\n]+\n\n```toml\n)(.*?)(\n```\n)", re.DOTALL)
 
@@ -72,15 +72,17 @@ def write(
 def _rates(kind: str, one: Primary, results: Results) -> list[dict[str, Any]]:
     name = results.run.dataset
     found = []
-    for answer, what in (
-        (one.sensitivity, "instructed persons flagged"),
-        (one.hfr, "honest persons flagged"),
+    for answer, tells, what in (
+        (one.sensitivity, "found", "instructed persons flagged"),
+        (one.hfr, "false", "honest persons flagged"),
+        (_right(kind, results), "right", "the first such flag of each person was right"),
     ):
         if isinstance(answer, Estimate) and answer.count is not None:
             found.append(
                 {
                     "kind": kind,
                     "what": f"{name}: {what}",
+                    "tells": tells,
                     "found": int(answer.count),
                     "n": int(answer.n),
                     "interval": [
@@ -90,6 +92,19 @@ def _rates(kind: str, one: Primary, results: Results) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _right(kind: str, results: Results) -> Answer:
+    """How many persons' first flag of ``kind`` was right, of those whose flag the truth judges.
+
+    One flag a person: those of one person come in clumps, and an exact interval needs what is independent.
+    """
+    first: dict[str, Flagged] = {}
+    for flag in sorted(results.flags, key=lambda flag: (flag.session, flag.start)):
+        if flag.kind == kind and flag.judged in ("right", "false"):
+            first.setdefault(flag.person, flag)
+    right = sum(flag.judged == "right" for flag in first.values())
+    return share(right, len(first), "persons with such a flag")
 
 
 def _with(head: Any, rates: Sequence[dict[str, Any]], dataset: str, today: date) -> str:

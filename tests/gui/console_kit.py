@@ -135,9 +135,17 @@ def person(name: str) -> Reader:
     return Reader(name, Ed25519PrivateKey.from_private_bytes(seed))
 
 
+def brief_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a verdict count sooner than people need it: what the rest is for has tests of its own."""
+    monkeypatch.setattr("ui.console.page.REST_MS", 20)
+
+
 @pytest.fixture
-def console(dressed: QApplication) -> Iterator[Callable[..., Desk]]:
+def console(
+    dressed: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Desk]]:
     """Opens consoles, and closes them afterwards."""
+    brief_rests(monkeypatch)
     made: list[Desk] = []
 
     def make(case: Path | None = None, who: str = "Ada", lang: str = "en") -> Desk:
@@ -161,15 +169,15 @@ def console(dressed: QApplication) -> Iterator[Callable[..., Desk]]:
 
 
 def settled(desk: Desk) -> bool:
-    """Whether the case is read and signed, and the clip decoded, as far as there is one."""
+    """Whether the case is read and signed, and the clip decoded and long enough in sight to say something of it."""
     window = desk.window
     page = window.page
     if window.worker.busy or page is None or window.case is None or page.flag is None:
         return False
     player = page.player
     if page.flag.clip is None or page.no_clip.text:
-        return True
-    return player._clip is not None and player._clip.ready >= player.count > 0
+        return page.ready
+    return page.ready and player._clip is not None and player._clip.ready >= player.count > 0
 
 
 def settle(desk: Desk) -> None:

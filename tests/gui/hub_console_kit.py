@@ -102,8 +102,11 @@ def world(dressed: QApplication, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def desk(dressed: QApplication, world: World) -> Iterator[Callable[..., HubDesk]]:
+def desk(
+    dressed: QApplication, world: World, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., HubDesk]]:
     """Opens consoles over the hub, and closes them afterwards."""
+    kit.brief_rests(monkeypatch)
     made: list[HubDesk] = []
 
     def make(name: str = "", *roles: str, lang: str = "en") -> HubDesk:
@@ -140,8 +143,8 @@ def settled(one: HubDesk) -> bool:
         return case.page is None
     player = case.page.player
     if case.page.flag.clip is None or case.page.no_clip.text:
-        return True
-    return player._clip is not None and player._clip.ready >= player.count > 0
+        return bool(case.page.ready)
+    return case.page.ready and player._clip is not None and player._clip.ready >= player.count > 0
 
 
 def settle(one: HubDesk) -> None:

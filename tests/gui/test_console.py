@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from ui.console.app import Desk
 from ui.console.faces import Face, Finder, blurred
 from ui.console.session import LOOKS, REST_S, Session
 from ui.console.sheets import Sheet
+from ui.texts import texts
 
 _SPEC = importlib.util.spec_from_file_location(
     "console_kit", Path(__file__).with_name("console_kit.py")
@@ -322,9 +324,24 @@ def test_published_rates_are_those_of_the_cards(case: Path, console: Console) ->
     # A card of a network that is not in use speaks of no note that anybody gets.
     assert not any("at 0.077" in one.what for one in known["object.phone"])
     desk = console(case)
-    one = known["object.phone"][0]
-    assert f"In a test ({one.what}): {one.found} of {one.n}." in shown(desk)
-    assert "How many such notes a person agrees with: not measured." in shown(desk)
+    # Of several tests the worst, with its count and its interval as published.
+    assert "what should be noted: 7 of 25 were (95 % interval 12.1 to 49.4 %)" in shown(desk)
+    assert "what should not be noted: 14 of 14 were (95 % interval 76.8 to 100 %)" in shown(desk)
+    assert "a black wallet brought in" in shown(desk)
+    assert rates.NO_RIGHT in shown(desk)
+    assert rates.sentences(desk.t, "gaze.down") == [rates.NO_RIGHT, rates.NO_FOUND, rates.NO_FALSE]
+
+
+def test_a_test_that_counted_right_notes_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = rates.Rate("a study", "right", 31, 100, 0.221, 0.411, date(2026, 11, 1))
+    newer = replace(one, found=9, n=10, low=0.555, high=0.998, when=date(2026, 11, 2))
+    monkeypatch.setattr(rates, "published", lambda: {"gaze.away": (one, newer, one)})
+    told = rates.sentences(texts("en"), "gaze.away")[0]
+    assert told == (
+        "In the last published test, 9 of 10 such notes were right (95 % interval 55.5 to 99.8 %): a study."
+    )
 
 
 def test_a_key_with_a_passphrase_is_asked_for(

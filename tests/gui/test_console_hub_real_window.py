@@ -77,7 +77,7 @@ def tick():
         steps.append("taken")
         QTest.mouseClick(window.queue.take, Qt.MouseButton.LeftButton)
     elif case is not None and case.page is not None and not case.worker.busy:
-        if "seen" not in steps and case.page.player.view.shown:
+        if "seen" not in steps and case.page.ready:
             steps.append("seen")
             case.activateWindow()
             case.page.player.pause()

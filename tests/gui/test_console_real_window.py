@@ -44,7 +44,7 @@ def tick():
         return
     window = found[0]
     page = window.page
-    if page is None or window.worker.busy or not page.player.view.shown:
+    if page is None or window.worker.busy or not page.ready:
         return
     if "seen" not in steps:
         steps.append("seen")

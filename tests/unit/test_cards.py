@@ -23,7 +23,7 @@ from proctor.pipeline.detector import Plugin
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = ROOT / "models" / "cards"
 KEYS = {"plugin", "kinds", "date", "networks", "files", "rates", "unmeasured", "adopted"}
-RATE_KEYS = {"kind", "what", "found", "n", "interval"}
+RATE_KEYS = {"kind", "what", "tells", "found", "n", "interval"}
 FRONT = re.compile(r"\A# [^\n]+\n\n```toml\n(.*?)\n```\n", re.DOTALL)
 
 
@@ -126,6 +126,7 @@ def test_every_kind_has_a_rate_or_a_reason_why_not(card: Path) -> None:
 def test_the_intervals_are_those_of_the_counts(card: Path) -> None:
     for rate in front(card).get("rates", []):
         assert set(rate) == RATE_KEYS, rate
+        assert rate["tells"] in ("found", "false", "right")
         found, n = rate["found"], rate["n"]
         assert type(found) is int
         assert type(n) is int

@@ -571,7 +571,19 @@ def test_cards_get_the_rates_of_the_run_and_keep_the_others(made: Made, tmp_path
     assert {(rate["kind"], rate["what"]) for rate in mine} == {
         (PHONE, "made study: instructed persons flagged"),
         (PHONE, "made study: honest persons flagged"),
+        (PHONE, "made study: the first such flag of each person was right"),
     }
+    (right,) = (rate for rate in mine if rate["tells"] == "right")
+    # One flag a person, and only those of which the truth tells.
+    flags = json.loads((tmp_path / "report.json").read_text("utf-8"))["results"]["flags"]
+    told = [one for one in flags if one["kind"] == PHONE and one["judged"] != "open"]
+    people = {one["person"] for one in told}
+    firsts = [
+        min((f["session"], f["start"], f["judged"]) for f in told if f["person"] == p)
+        for p in people
+    ]
+    assert (right["found"], right["n"]) == (sum(f[2] == "right" for f in firsts), len(people))
+    assert 0 < right["found"] < right["n"] < len(told)
     for rate in mine:
         exact = share(rate["found"], rate["n"])
         assert isinstance(exact, Estimate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
@@ -22,7 +22,6 @@ from ui.widgets.words import HELD, Note, SmallNote, Words
 REASON_LINES = 3
 # Narrower than so many characters, the clip stands above what is said about it.
 SIDE_BY_SIDE = 130
-MOST_RATES = 4
 # The picture takes this share of the height, within limits (pixels of the scaled desktop).
 OF_HEIGHT, LEAST, MOST = 0.46, 240, 640
 LEGEND = mark(
@@ -30,12 +29,22 @@ LEGEND = mark(
     "breaks, times without the program, and milestones."
 )
 BLIND = mark("Scores are shown once you have said what you see.")
+# Longer than two presses of one slip of the hand are apart (Windows and Qt call 400 to 500 ms a double click).
+REST_MS = 600
+EARLY = mark(
+    "That was not signed: this moment was not in sight yet. Press again once you have seen it."
+)
 
 
 class CasePage(Page):
-    """``signing`` gives a verdict and its reason; ``chosen`` the flag that is to be looked at."""
+    """``signing`` gives a flag, a verdict and its reason; ``chosen`` the flag that is to be looked at.
 
-    signing = Signal(str, str)
+    Nothing is signed for a moment before it was in sight: its clip shows a picture (or it is said why it does
+    not), and after that no verdict was asked for during ``rest_ms``. So a key that is pressed twice, or
+    held down, says something of one moment only.
+    """
+
+    signing = Signal(str, str, str)
     chosen = Signal(str)
 
     def __init__(self, t: Texts) -> None:
@@ -45,6 +54,13 @@ class CasePage(Page):
         self.case: CaseFile | None = None
         self.flag: FlagStory | None = None
         self.pending: Verdict | None = None
+        # What there is to see of the moment is in sight; and that, long enough for a verdict to count.
+        self._sighted = self.ready = False
+        self.rest_ms = REST_MS
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        # Once more around the loop, so that presses which waited for a busy window come before it, and not after.
+        self._rest.timeout.connect(lambda: QTimer.singleShot(0, self, self._rested))
         self.pause = Note()
         self.pause_done = button(t.say("Go on"), about=t.say("Hide this hint"))
         self.column.addWidget(self.pause)
@@ -80,6 +96,8 @@ class CasePage(Page):
         card.column.addStretch(1)
         self.player.failed.connect(lambda sentence: self.no_clip.say(sentence, "warning"))
         self.player.missing.connect(lambda sentence: self.no_clip.say(sentence, "warning"))
+        self.player.seen.connect(self._in_sight)
+        self.player.failed.connect(self._in_sight)
         return card
 
     def _facts(self) -> QWidget:
@@ -134,6 +152,8 @@ class CasePage(Page):
     def show_flag(self, flag: FlagStory) -> None:
         """Another flag; its clip is opened by whoever calls."""
         t, case = self.t, self.case
+        if self.flag is None or self.flag.id != flag.id:
+            self._out_of_sight()
         self.flag, self.pending = flag, None
         self.player.flag = flag
         self.strip.go(flag.id)
@@ -148,7 +168,7 @@ class CasePage(Page):
             if flag.comment
             else t.say("The student has said nothing to it.")
         )
-        self.known.setText(self._known(flag.kind))
+        self.known.setText("\n".join(rates.sentences(t, flag.kind)))
         self.reason.clear()
         self.note.say("")
         self.no_clip.say(
@@ -156,16 +176,31 @@ class CasePage(Page):
         )
         if case is not None:
             self._show_sayings(case, flag)
+        if flag.clip is None:
+            self._in_sight()
 
-    def _known(self, kind: str) -> str:
-        """The published rates of a kind; what is not known is said to be."""
-        t = self.t
-        lines = [t.say("How many such notes a person agrees with: not measured.")]
-        lines += [
-            t.say("In a test ({what}): {found} of {n}.", what=one.what, found=one.found, n=one.n)
-            for one in rates.published().get(kind, ())[:MOST_RATES]
-        ]
-        return "\n".join(lines)
+    def forget(self) -> None:
+        """Another case comes: nothing is said of the moment that stands here."""
+        self._out_of_sight()
+        self.player.forget()
+        self.flag = None
+
+    def _out_of_sight(self) -> None:
+        self._sighted = self.ready = False
+        self._rest.stop()
+
+    def _in_sight(self, *_: object) -> None:
+        """What there is to see of this moment is shown; only after a rest does a verdict count."""
+        if not self._sighted:
+            self._sighted = True
+            self._rest.start(self.rest_ms)
+
+    def _rested(self) -> None:
+        # Meanwhile another moment may have come, or somebody pressed and began the rest anew.
+        if self._sighted and not self.ready and not self._rest.isActive():
+            self.ready = True
+            if self.note.text == self.t.say(EARLY):
+                self.note.say("")
 
     def _show_sayings(self, case: CaseFile, flag: FlagStory) -> None:
         t = self.t
@@ -208,7 +243,13 @@ class CasePage(Page):
 
     def say(self, verdict: Verdict) -> None:
         """Sign this verdict, or ask for the reason that it needs."""
-        if not self.buttons[verdict].isEnabled():
+        flag = self.flag
+        if flag is None or not self.buttons[verdict].isEnabled():
+            return
+        if not self.ready:
+            if self._sighted:
+                self._rest.start(self.rest_ms)
+            self.note.say(self.t.say(EARLY), "info")
             return
         reason = " ".join(self.reason.toPlainText().split())
         if verdict in NEEDS_REASON and not reason:
@@ -227,7 +268,7 @@ class CasePage(Page):
         self.pending = None
         for made in self.buttons.values():
             made.setEnabled(False)
-        self.signing.emit(verdict, reason)
+        self.signing.emit(flag.id, verdict, reason)
 
     def say_pending(self) -> None:
         """Sign the verdict whose reason was asked for."""

@@ -8,18 +8,45 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
+from typing import Literal
 
+from ui.texts import Texts, mark
+
+Tells = Literal["right", "found", "false"]
+RIGHT = mark(
+    "In the last published test, {found} of {n} such notes were right (95 % interval {low} to {high} %): {what}."
+)
+FOUND = mark(
+    "Published test, what should be noted: {found} of {n} were (95 % interval {low} to {high} %): {what}."
+)
+FALSE = mark(
+    "Published test, what should not be noted: {found} of {n} were (95 % interval {low} to {high} %): {what}."
+)
+NO_RIGHT = mark("How many such notes are right: not measured.")
+NO_FOUND = mark("How many are found of what should be noted: not measured.")
+NO_FALSE = mark("How many are noted of what should not be: not measured.")
 _FRONT = re.compile(r"\A# [^\n]+\n\n```toml\n(.*?)\n```\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """In a test that ``what`` names (English), ``found`` of ``n``; ``when`` it was measured."""
+    """In a test that ``what`` names (English), ``found`` of ``n``; ``when`` it was measured.
+
+    ``tells``: ``found`` what was noted of what should be, ``false`` of what should not be, ``right`` how many of
+    ``n`` notes were right. ``low`` and ``high`` are the ends of the published 95 % interval (Clopper-Pearson).
+    """
 
     what: str
+    tells: Tells
     found: int
     n: int
+    low: float
+    high: float
     when: date
+
+    @property
+    def share(self) -> float:
+        return self.found / self.n
 
 
 @cache
@@ -35,6 +62,42 @@ def published() -> dict[str, tuple[Rate, ...]]:
         if not told.get("adopted", True):
             continue
         for rate in told.get("rates", ()):
-            one = Rate(rate["what"], rate["found"], rate["n"], told["date"])
+            one = Rate(
+                rate["what"],
+                rate["tells"],
+                rate["found"],
+                rate["n"],
+                *rate["interval"],
+                told["date"],
+            )
             found.setdefault(rate["kind"], []).append(one)
     return {kind: tuple(rates) for kind, rates in found.items()}
+
+
+def sentences(t: Texts, kind: str) -> list[str]:
+    """What is known of notes of ``kind``, with n and interval; what nobody measured is said to be unmeasured.
+
+    Of several tests the newest that counted right notes, and of the others the worst: a person who judges is
+    to know where a note can be wrong. ``what`` was tested is in the card's own words, which are English.
+    """
+    known = published().get(kind, ())
+    right = [one for one in known if one.tells == "right"]
+    found = [one for one in known if one.tells == "found"]
+    false = [one for one in known if one.tells == "false"]
+    chosen = (
+        (RIGHT, NO_RIGHT, max(right, key=lambda one: one.when, default=None)),
+        (FOUND, NO_FOUND, min(found, key=lambda one: one.share, default=None)),
+        (FALSE, NO_FALSE, max(false, key=lambda one: one.share, default=None)),
+    )
+    return [_said(t, text, one) if one is not None else t.say(none) for text, none, one in chosen]
+
+
+def _said(t: Texts, text: str, one: Rate) -> str:
+    return t.say(
+        text,
+        found=t.number(one.found),
+        n=t.number(one.n),
+        low=t.percent(one.low),
+        high=t.percent(one.high),
+        what=one.what,
+    )

@@ -263,8 +263,7 @@ class ConsoleWindow(QMainWindow):
             self.stack.addWidget(page)
         else:
             # Another case on the same page: its player has a process that decodes, which takes a while to start.
-            page.player.forget()
-            page.flag = None
+            page.forget()
         self.stack.setCurrentWidget(page)
         self.current, self._last = "", ""
         self.moments.clear()
@@ -405,10 +404,11 @@ class ConsoleWindow(QMainWindow):
         if self.page is not None:
             self.page.say_pending()
 
-    def _sign(self, verdict: Verdict, reason: str) -> None:
-        source, page, flag, since = self.source, self.page, self.current, self._since
+    def _sign(self, flag: str, verdict: Verdict, reason: str) -> None:
+        source, page, since = self.source, self.page, self._since
         if source is None or page is None:
             return
+        what = page.heading.text()
 
         def done(case: CaseFile) -> None:
             now = time.monotonic()
@@ -426,7 +426,10 @@ class ConsoleWindow(QMainWindow):
         def refused(error: Exception) -> None:
             if not isinstance(error, ProctorError):
                 raise error
-            page.refuse(str(error))
+            if page.flag is not None and page.flag.id == flag:
+                page.refuse(str(error))
+            else:
+                self.say(f"{what}: {error}", "error")
 
         self.worker.run(lambda: source.decide(flag, verdict, reason), done, refused)
 

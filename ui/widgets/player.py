@@ -50,6 +50,7 @@ class _Clip:
     sound: Sound
     peaks: Peaks
     pictures: list[bytes] = field(default_factory=list)
+    seen: bool = False
 
     @property
     def count(self) -> int:
@@ -66,9 +67,11 @@ Dressed = tuple[Image, Sequence[Box], Sequence[tuple[float, float]]]
 
 
 class Player(QWidget):
-    """One clip at a time. ``failed`` gives the sentence of a clip that cannot be opened."""
+    """One clip at a time. ``failed`` gives the sentence of a clip that cannot be opened; ``seen`` comes once for
+    each clip: its first picture is in view, or, where it has sound only, its sound can be heard."""
 
     opened = Signal()
+    seen = Signal()
     failed = Signal(str)
 
     def __init__(self, t: Texts, *, wave: bool = False) -> None:
@@ -149,7 +152,10 @@ class Player(QWidget):
             if asked == self._asked:
                 self._start(clip)
 
-        self._worker.run(work, done, self._refused)
+        def refused(error: Exception) -> None:
+            self._refused(error, asked)
+
+        self._worker.run(work, done, refused)
 
     def forget(self, instead: str = "") -> None:
         """Stop, and keep nothing of the clip."""
@@ -172,7 +178,7 @@ class Player(QWidget):
 
     def warm(self) -> None:
         """Start the process that decodes before the first clip needs it."""
-        self._worker.run(self._apart.start, lambda _: None, self._refused)
+        self._worker.run(self._apart.start, lambda _: None, lambda e: self._refused(e, self._asked))
 
     def toggle(self) -> None:
         """Play, or pause; from the beginning once the end was reached."""
@@ -226,7 +232,7 @@ class Player(QWidget):
 
     def _decode(self, clip: _Clip) -> None:
         """The next pictures, until all are there."""
-        begin, info = len(clip.pictures), clip.info
+        begin, info, asked = len(clip.pictures), clip.info, self._asked
         at_once = MOST_AT_ONCE if begin else FIRST
         most = min(at_once, CHUNK_BYTES // max(1, 3 * info.width * info.height))
         end = min(clip.count, begin + max(1, most))
@@ -247,11 +253,13 @@ class Player(QWidget):
             if found and len(clip.pictures) < clip.count:
                 self._decode(clip)
 
-        self._worker.run(work, done, self._refused)
+        self._worker.run(work, done, lambda error: self._refused(error, asked))
 
-    def _refused(self, error: Exception) -> None:
+    def _refused(self, error: Exception, asked: int) -> None:
         if not isinstance(error, ProctorError):
             raise error
+        if asked != self._asked:
+            return  # of a clip that nobody waits for any more: the one that came after it goes on
         self.forget(str(error))
         self.failed.emit(str(error))
 
@@ -331,9 +339,13 @@ class Player(QWidget):
         self.place.setText(words)
         self.slider.setAccessibleDescription(words)
         self.wave.go(step / max(1, clip.count - 1))
-        if step < len(clip.pictures):
+        there = step < len(clip.pictures)
+        if there:
             self.view.show_picture(*self.dress(step, unpacked(clip.pictures[step])))
-        elif clip.info.has_video:
+        if not clip.seen and (there or not clip.info.has_video):
+            clip.seen = True
+            self.seen.emit()
+        if not there and clip.info.has_video:
             # A picture of another place would be a lie; this one comes when it is decoded.
             self.view.forget(self._t.say("One moment, the clip is opened …"))
 
