@@ -62,13 +62,9 @@ def published() -> dict[str, tuple[Rate, ...]]:
         if not told.get("adopted", True):
             continue
         for rate in told.get("rates", ()):
+            low, high = rate["interval"]
             one = Rate(
-                rate["what"],
-                rate["tells"],
-                rate["found"],
-                rate["n"],
-                *rate["interval"],
-                told["date"],
+                rate["what"], rate["tells"], rate["found"], rate["n"], low, high, told["date"]
             )
             found.setdefault(rate["kind"], []).append(one)
     return {kind: tuple(rates) for kind, rates in found.items()}
