@@ -11,24 +11,17 @@ never changed or removed: who takes one back signs another that withdraws it.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import json
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, get_args
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from policies import sign as dsse
-from policies.errors import PolicyError
 from proctor.errors import InputError
-from proctor.evidence import layout
-from proctor.evidence.untrusted import text
+from proctor.evidence import statement
 
 if TYPE_CHECKING:
     from policies.schema import Review
@@ -44,18 +37,22 @@ ADVERSE: Verdict = "confirmed"
 NEEDS_REASON: frozenset[Verdict] = frozenset({"confirmed", "please_discuss"})
 MAX_REASON = 1000
 MAX_WHO = 100
-# A statement has a few lines; the envelope around it stays below this.
-MAX_BYTES = 20_000
+MAX_BYTES = statement.MAX_BYTES
 # A slip of the hand is noticed within this time; an adverse statement can be taken back at any time.
 UNDO_FOR = timedelta(minutes=10)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_FIELDS = {
-    "attempt", "flag", "clip", "look", "verdict", "reason", "who", "key", "when", "withdraws",
-}  # fmt: skip
 
 
 class DecisionError(InputError):
     """A statement cannot be read, is not signed by the key it names, or may not be made now."""
+
+
+_FIELDS = (
+    "attempt", "flag", "clip", "look", "verdict", "reason", "who", "key", "when", "withdraws",
+)  # fmt: skip
+FORM = statement.Form(
+    "decision", PAYLOAD_TYPE, frozenset(_FIELDS), DecisionError, frozenset({"verdict"})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ def sign(decision: Decision, key: Ed25519PrivateKey) -> bytes:
 
     Raises :class:`DecisionError` where it says something that no statement says.
     """
-    document = {
+    said = {
         "attempt": decision.attempt,
         "flag": decision.flag,
         "clip": decision.clip,
@@ -112,13 +109,12 @@ def sign(decision: Decision, key: Ed25519PrivateKey) -> bytes:
         "verdict": decision.verdict,
         "reason": decision.reason,
         "who": decision.who,
-        "key": base64.b64encode(key.public_key().public_bytes_raw()).decode("ascii"),
         "when": decision.when.isoformat(),
         "withdraws": decision.withdraws,
     }
-    payload = json.dumps(document, ensure_ascii=False, sort_keys=True).encode("utf-8")
-    _parse(payload)
-    return dsse.envelope(payload, PAYLOAD_TYPE, [key])
+    envelope = statement.sign(said, FORM, key)
+    read(envelope)
+    return envelope
 
 
 def read(envelope: bytes, key: str = "") -> Decision:
@@ -127,20 +123,32 @@ def read(envelope: bytes, key: str = "") -> Decision:
     Whose key it is, and whether they may decide, is for the caller to know. Raises
     :class:`DecisionError`.
     """
-    if len(envelope) > MAX_BYTES:
-        raise DecisionError(f"The decision cannot be read: it is larger than {MAX_BYTES:,} bytes.")
-    try:
-        payload, kind, _ = dsse.inspect(envelope)
-        if kind != PAYLOAD_TYPE:
-            raise DecisionError("The envelope holds no decision.")
-        decision = _parse(payload)
-        if key and key != decision.key:
-            raise DecisionError("The decision is signed with another key than the one expected.")
-        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(decision.key))
-        dsse.open_envelope(envelope, [public], 1, PAYLOAD_TYPE)
-    except PolicyError as error:
-        raise DecisionError(f"The decision does not count: {error}") from error
-    return decision
+    found = statement.self_signed(envelope, FORM, key)
+    said = found.said
+    with statement.reading(FORM):
+        attempt, flag = statement.of_a_flag(said)
+        if not all(not d or _DIGEST.fullmatch(d) for d in (said["clip"], said["withdraws"])):
+            raise ValueError("one of its digests is none")
+        look, verdict, reason = said["look"], said["verdict"], said["reason"]
+        if look not in LOOKS:
+            raise ValueError(f"its look is none of {', '.join(LOOKS)}")
+        if (verdict is None) != bool(said["withdraws"]) or verdict not in (None, *VERDICTS):
+            raise ValueError(f"its verdict is none of {', '.join(VERDICTS)}")
+        if verdict in NEEDS_REASON and not reason:
+            raise ValueError("its verdict needs a reason")
+        return Decision(
+            attempt=attempt,
+            flag=flag,
+            clip=said["clip"],
+            look=look,
+            verdict=verdict,
+            reason=statement.one_line(said, "reason", MAX_REASON),
+            who=statement.who(said, MAX_WHO),
+            when=statement.when(said),
+            withdraws=said["withdraws"],
+            key=said["key"],
+            id=found.id,
+        )
 
 
 def standing(
@@ -281,49 +289,3 @@ def _too_late(old: Decision, when: datetime) -> bool:
 
 def _folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-
-
-def _parse(payload: bytes) -> Decision:
-    try:
-        document: Any = json.loads(payload)
-        if not isinstance(document, dict) or set(document) != _FIELDS:
-            raise ValueError(f"it does not have exactly the fields {', '.join(sorted(_FIELDS))}")
-        if not all(isinstance(value, str) for name, value in document.items() if name != "verdict"):
-            raise ValueError("one of its fields is no text")
-        attempt, flag = document["attempt"], document["flag"]
-        clip, withdraws = document["clip"], document["withdraws"]
-        if not layout.ATTEMPT.fullmatch(attempt) or not layout.FLAG_ID.fullmatch(flag):
-            raise ValueError("it names no attempt or no flag")
-        if not all(not d or _DIGEST.fullmatch(d) for d in (clip, withdraws)):
-            raise ValueError("one of its digests is none")
-        if document["look"] not in LOOKS:
-            raise ValueError(f"its look is none of {', '.join(LOOKS)}")
-        verdict, reason = document["verdict"], text(document["reason"], MAX_REASON)
-        if (verdict is None) != bool(withdraws) or verdict not in (None, *VERDICTS):
-            raise ValueError(f"its verdict is none of {', '.join(VERDICTS)}")
-        if verdict in NEEDS_REASON and not reason:
-            raise ValueError("its verdict needs a reason")
-        who = text(document["who"], MAX_WHO)
-        if not who or who != document["who"] or reason != document["reason"]:
-            raise ValueError("it does not say who, or its texts are not one plain line each")
-        key = base64.b64decode(document["key"], validate=True)
-        if len(key) != 32 or base64.b64encode(key).decode("ascii") != document["key"]:
-            raise ValueError("its key is none")
-        when = datetime.fromisoformat(document["when"])
-        if when.utcoffset() is None:
-            raise ValueError("its time names no time zone")
-        return Decision(
-            attempt,
-            flag,
-            clip,
-            document["look"],
-            verdict,
-            reason,
-            who,
-            when.astimezone(UTC),
-            withdraws,
-            document["key"],
-            hashlib.sha256(payload).hexdigest(),
-        )
-    except (ValueError, TypeError, RecursionError, OverflowError, binascii.Error) as error:
-        raise DecisionError(f"The decision cannot be read: {str(error)[:200]}.") from error

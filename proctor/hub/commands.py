@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from policies import sign
 from policies.texts import plain
 from proctor.errors import InputError
+from proctor.evidence import statement
 
 Kind = Literal["message", "extend", "pause", "resume", "room_scan", "approve_break", "answer_help"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -26,6 +26,12 @@ Outcome = Literal["shown", "accepted", "declined", "impossible", "late"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 PAYLOAD_TYPE = "application/vnd.open-proctor.command+json"
+FORM = statement.Form(
+    "command",
+    PAYLOAD_TYPE,
+    frozenset(("attempt", "kind", "text", "minutes", "nonce", "at")),
+    no_text=frozenset(("minutes", "at")),
+)
 MAX_TEXT = 1_000
 # A reason is a sentence, not a sign (as rule R4 asks of a room scan).
 MIN_REASON = 10
@@ -101,18 +107,13 @@ def check_signed(
 ) -> None:
     """Raise :class:`InputError` unless one of ``keys`` signed this very command for this attempt."""
     try:
-        said = json.loads(
-            sign.open_envelope(envelope.encode("utf-8"), list(keys), payload_type=PAYLOAD_TYPE)
-        )
-    except (sign.SignatureError, ValueError) as error:
-        raise InputError(
-            f"The command is not signed by your registered key ({error}); sign it on the machine whose "
-            f"key you registered."
-        ) from error
+        said = statement.signed_by(envelope.encode("utf-8"), FORM, list(keys)).said
+    except (InputError, ValueError) as error:
+        raise InputError(f"{error} Sign it on the machine whose key you registered.") from error
     wanted = {
         "attempt": attempt, "kind": command.kind, "text": command.text, "minutes": command.minutes,
     }  # fmt: skip
-    if not isinstance(said, Mapping) or {key: said.get(key) for key in wanted} != wanted:
+    if {key: said.get(key) for key in wanted} != wanted:
         raise InputError("What was signed is another command than the one that was sent.")
 
 
