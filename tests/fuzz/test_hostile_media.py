@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,9 +33,16 @@ def peak(pid: int) -> int:
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
+def cpu(pid: int) -> float:
+    """Seconds that a process has computed: a busy machine does not make them more."""
+    after = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(") ")[2].split()
+    return (int(after[11]) + int(after[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.fixture(scope="module")
 def decoder() -> Iterator[Apart]:
-    with Apart() as made:
+    # Far more patience than the program has: what a clip costs is counted in seconds of CPU here.
+    with Apart(seconds=20 * MOST_S) as made:
         yield made
 
 
@@ -58,7 +64,7 @@ def test_no_clip_crashes_hangs_or_fills_the_memory(
     decoder.info(hostile["plain.mp4"])
     begin, pid = peak(decoder.pid or 0), decoder.pid
     for name, data in hostile.items():
-        began = time.monotonic()
+        began = cpu(decoder.pid or 0)
         try:
             found = decoder.info(data)
             pictures = decoder.frames(data, [0.0, found.duration / 2, found.duration])
@@ -67,8 +73,8 @@ def test_no_clip_crashes_hangs_or_fills_the_memory(
             decoder.sound(data)
         except ClipError as error:
             refused[name] = str(error)
-        late[name] = time.monotonic() - began
         assert decoder.pid == pid, f"{name} killed the decoder: {refused.get(name)}"
+        late[name] = cpu(pid or 0) - began
         assert peak(pid or 0) - begin < MOST_BYTES, f"{name} took {peak(pid or 0) - begin} bytes"
     # All three calls together may take three times the limit of one.
     assert {name: t for name, t in late.items() if t > 3 * MOST_S} == {}
@@ -205,7 +211,7 @@ def test_a_decoder_that_died_is_started_anew(hostile: dict[str, bytes]) -> None:
     with Apart() as made:
         made.info(hostile["plain.mp4"])
         os.kill(made.pid or 0, signal.SIGKILL)
-        time.sleep(0.1)
+        made._process.join(60)
         assert made.info(hostile["plain.mp4"]).pictures > 10
     assert made.pid is None
     assert apart.SECONDS <= MOST_S
