@@ -103,7 +103,7 @@ def scheduler(tmp_path):
     yield found[1]
     for process in reversed(running):
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(120)
     running[0].stderr.close()
 
 

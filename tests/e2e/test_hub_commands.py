@@ -129,7 +129,7 @@ def test_serve_invite_deliver_and_stop(tmp_path: Path, capsys: pytest.CaptureFix
         assert main(["hub", "check", "--folder", str(folder)]) == 0
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=START_S)
     assert process.returncode == 0
     log = (tmp_path / "hub.log").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in log.splitlines()]

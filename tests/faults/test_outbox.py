@@ -558,7 +558,7 @@ def test_a_courier_delivers_while_the_case_is_written(tmp_path: Path) -> None:
         courier = Courier(lambda tell: sender_of(case.folder, hub, tell=tell), told.append)
         add(case, 1)
         courier.start()
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 60.0
         while ("clip", "object.phone-001") not in hub.stored and time.monotonic() < deadline:
             time.sleep(0.02)
         courier.stop()
