@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def served(settings: HubSettings) -> Iterator[int]:
         yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(40)
+        process.wait(120)
 
 
 def _answers(port: int) -> bool:
@@ -160,6 +161,7 @@ def own_postgres() -> Iterator[tuple[str, Any]]:
         yield f"{server}/hub", restart
     finally:
         hub_world._as(account, stop)
+        shutil.rmtree(folder)
 
 
 def test_a_database_that_is_restarted_under_the_hub_loses_nothing(tmp_path: Path) -> None:
