@@ -37,7 +37,7 @@ class Listener:
         while True:
             taken, _ = self._server.accept()
             with taken:
-                taken.settimeout(5.0)
+                taken.settimeout(60.0)
                 data = taken.recv(100)
             if data == b"end":
                 return
@@ -58,10 +58,11 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.fixture
-def nobody() -> int:
-    """A port of this computer at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+def nobody() -> Iterator[int]:
+    """A port of this computer at which nobody listens, and which nobody else is given meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def at_the_check(window: StudentWindow, folder: Path, hub: str) -> None:
