@@ -76,7 +76,8 @@ class RunningHub:
 
 def settings_for(backend: str, folder: Path, **more: Any) -> HubSettings:
     """Settings of a fresh hub in ``folder`` on ``backend``; its tables are made."""
-    said: dict[str, Any] = {"folder": folder / "hub", "reserve": 0}
+    # No second look by lot, which no test could foresee; those about it say so.
+    said: dict[str, Any] = {"folder": folder / "hub", "reserve": 0, "second_looks": 0.0}
     if backend == "postgresql":
         said["database"] = fresh_database()
         endpoint, bucket = s3_server(), f"hub-{uuid.uuid4().hex[:12]}"

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from policies import sign as dsse
 from policies.errors import PolicyError
@@ -22,7 +22,7 @@ from proctor.errors import InputError
 from proctor.evidence import decision, layout
 from proctor.evidence.journal import Record
 from proctor.evidence.untrusted import number, text
-from proctor.hub import alerts
+from proctor.hub import alerts, extra_looks
 from proctor.hub.staff_tables import decisions, flags
 from proctor.hub.store import Transaction
 from proctor.hub.tables import attempts, holds, policies
@@ -85,6 +85,7 @@ def _opened(tx: Transaction, attempt: str, data: Any, now: datetime) -> None:
             "look": "first",
             "until": None,
             "verdict": None,
+            "extra": "",
         },
     )
     if new:
@@ -123,8 +124,12 @@ def held(
 def erased(tx: Transaction, attempt: str, flag: str, *, expired: bool = False) -> None:
     """The clip of a flag is gone; a flag that nobody had decided on is then over, too."""
     row = find(tx, attempt, flag)
-    if row is not None and row.state != DONE:
-        _change(tx, attempt, flag, state=EXPIRED if expired else ERASED, look=None, until=None)
+    if row is None:
+        return
+    if row.state == DONE:
+        _change(tx, attempt, flag, extra="", extra_until=None)
+        return
+    _change(tx, attempt, flag, state=EXPIRED if expired else ERASED, look=None, until=None)
 
 
 def forget_words(tx: Transaction, attempt: str) -> None:
@@ -155,6 +160,7 @@ def refresh(tx: Transaction, attempt: str, flag: str, now: datetime) -> decision
     if row is None or row.state in (EXPIRED, ERASED):
         return None
     stands = standing(tx, row, now)
+    shown = _disguise(tx, row, stands, now)
     _change(
         tx,
         attempt,
@@ -163,15 +169,35 @@ def refresh(tx: Transaction, attempt: str, flag: str, now: datetime) -> decision
         look=stands.look,
         until=stands.until,
         verdict=stands.verdict,
+        extra=shown.state if shown else "",
+        extra_until=shown.until if shown else None,
     )
     return stands
+
+
+def _disguise(
+    tx: Transaction, row: Row[Any], stands: decision.Standing, now: datetime
+) -> decision.Standing | None:
+    """How a flag whose extra look is still to come shows itself to others; ``None`` where none is."""
+    policy = policy_of(tx, row.attempt)
+    if not row.drawn or policy is None:
+        return None
+    extra = decisions.c.attempt == row.attempt, decisions.c.flag == row.flag, decisions.c.extra
+    given = set(tx.execute(select(decisions.c.id).where(*extra)).scalars())
+    everything = statements(tx, row.attempt, row.flag)
+    if any(one.id in given for one in decision.in_force(everything)):
+        return None
+    return extra_looks.mask(stands, policy.review, *heard(tx, row), now)
 
 
 def ripen(tx: Transaction, now: datetime) -> None:
     """Refresh the flags whose time for a comment has ended since they were looked at last."""
     ripe = tx.execute(
         select(flags.c.attempt, flags.c.flag).where(
-            flags.c.state == "may_comment", flags.c.until <= now
+            or_(
+                and_(flags.c.state == "may_comment", flags.c.until <= now),
+                and_(flags.c.extra == "may_comment", flags.c.extra_until <= now),
+            )
         )
     ).all()
     for attempt, flag in ripe:
@@ -183,9 +209,8 @@ def standing(tx: Reads, row: Row[Any], now: datetime) -> decision.Standing:
     policy = policy_of(tx, row.attempt)
     if policy is None:
         raise InputError("The policy of this attempt is not here, so nothing can be decided on it.")
-    return decision.standing(
-        statements(tx, row.attempt, row.flag), policy.review, *heard(tx, row), now
-    )
+    counting = statements(tx, row.attempt, row.flag, extra=False)
+    return decision.standing(counting, policy.review, *heard(tx, row), now)
 
 
 def heard(tx: Reads, row: Row[Any]) -> tuple[list[datetime], datetime | None]:
@@ -196,14 +221,21 @@ def heard(tx: Reads, row: Row[Any]) -> tuple[list[datetime], datetime | None]:
     return [row.commented] if row.commented else [], ended
 
 
-def statements(tx: Reads, attempt: str, flag: str) -> list[decision.Decision]:
-    """Every statement about a flag, withdrawn ones and withdrawals too; each signature is checked anew."""
-    rows = tx.execute(
+def statements(
+    tx: Reads, attempt: str, flag: str, *, extra: bool = True
+) -> list[decision.Decision]:
+    """Every statement about a flag, withdrawn ones and withdrawals too; each signature is checked anew.
+
+    ``extra``: also those of extra looks, which change nothing.
+    """
+    query = (
         select(decisions.c.envelope)
         .where(decisions.c.attempt == attempt, decisions.c.flag == flag)
         .order_by(decisions.c.number)
     )
-    return [decision.read(row.envelope) for row in rows]
+    if not extra:
+        query = query.where(~decisions.c.extra)
+    return [decision.read(row.envelope) for row in tx.execute(query)]
 
 
 def find(tx: Reads, attempt: str, flag: str, *, lock: bool = False) -> Row[Any] | None:

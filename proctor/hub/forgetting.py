@@ -52,7 +52,8 @@ def _attempt(hub: Hub, attempt: str, now: datetime) -> int:
             gone += tx.execute(delete(table).where(table.c.attempt == attempt)).rowcount
         if not gone:  # another worker was quicker
             return 0
-        tx.execute(update(flags).where(flags.c.attempt == attempt).values(verdict=None))
+        forgotten = {"verdict": None, "extra": "", "extra_until": None}
+        tx.execute(update(flags).where(flags.c.attempt == attempt).values(**forgotten))
         said = {"what": "decisions", "why": "Their time is over.", "rule": "T1"}
         log.append(tx, "erased", said, attempt=attempt, at=now)
     return 1

@@ -6,7 +6,7 @@ the order of statements is what a verdict comes from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,8 @@ from sqlalchemy import Row, and_, delete, exists, insert, or_, select, update
 from proctor.evidence import access_record, decision
 from proctor.evidence.access_record import Access, AccessError
 from proctor.evidence.decision import Decision, DecisionError, Standing
+from proctor.hub import extra_looks, log
 from proctor.hub import flags as found_flags
-from proctor.hub import log
 from proctor.hub.flags import Reads
 from proctor.hub.problems import Problem
 from proctor.hub.proposals import EXPORT_FOR
@@ -81,7 +81,7 @@ def desk(tx: Transaction, who: Acting, now: datetime) -> list[Row[Any]]:
         .join(assignments, _same_flag())
         .where(
             assignments.c.person == who.id, assignments.c.until > now,
-            flags.c.state.in_(OPEN), in_time(now),
+            or_(flags.c.state.in_(OPEN), extra_for(who)), in_time(now),
         )
         .order_by(flags.c.deadline, flags.c.attempt, flags.c.flag)
     )  # fmt: skip
@@ -102,20 +102,18 @@ def release(tx: Transaction, who: Acting, attempt: str, flag: str) -> bool:
 def _free(
     tx: Transaction, who: Acting, exam: str | None, kind: str | None, most: int, now: datetime
 ) -> Sequence[Row[Any]]:
-    own = exists().where(
-        decisions.c.attempt == flags.c.attempt,
-        decisions.c.flag == flags.c.flag,
-        decisions.c.person == who.id,
-    )
+    own, extra = looked_by(who), extra_for(who)
     # Another person's look is another person's; an own one goes on only where the same person may.
     fitting = [flags.c.look == "first", flags.c.state == "looked"]
+    fitting.append(and_(extra, flags.c.extra == "looked"))
     if "reviewer" in who.roles:
         fitting.append(and_(flags.c.look.in_(("second", "third")), ~own))
+        fitting.append(extra)
     query = (
         select(flags)
         .outerjoin(assignments, _same_flag())
         .where(
-            flags.c.state.in_(OPEN),
+            or_(flags.c.state.in_(OPEN), extra),
             in_time(now),
             or_(assignments.c.person.is_(None), assignments.c.until <= now),
             or_(*fitting),
@@ -159,6 +157,20 @@ def _wanted(row: Row[Any], exam: str | None, kind: str | None) -> bool:
 def in_time(now: datetime) -> Any:
     """A flag at which somebody looked does not expire any more; its clip's retention ends it (rule O2)."""
     return or_(flags.c.state != found_flags.WAITING, flags.c.deadline > now)
+
+
+def looked_by(who: Acting) -> Any:
+    """A flag about which ``who`` has said something."""
+    return exists().where(
+        decisions.c.attempt == flags.c.attempt,
+        decisions.c.flag == flags.c.flag,
+        decisions.c.person == who.id,
+    )
+
+
+def extra_for(who: Acting) -> Any:
+    """A flag at which ``who`` could take an extra look now (:mod:`proctor.hub.extra_looks`)."""
+    return and_(flags.c.extra.in_(extra_looks.READY), ~looked_by(who))
 
 
 def _same_flag() -> Any:
@@ -229,7 +241,8 @@ def _looked_at(
         raise Problem(404, "flag", "There is no such flag here.")
     if found_flags.is_over(row, now):
         raise Problem(410, "flag.expired", "The time to look at this flag is over.")
-    if row.state in OPEN and not _has_looked(tx, who, attempt, flag):
+    waits = row.state in OPEN or row.extra in extra_looks.READY
+    if waits and not _has_looked(tx, who, attempt, flag):
         _claim(tx, attempt, flag, who, now)
 
 
@@ -255,11 +268,17 @@ def _exported(tx: Transaction, who: Acting, record: Access, now: datetime) -> No
 
 
 def decide(
-    tx: Transaction, who: Acting, attempt: str, envelope: bytes, now: datetime
+    tx: Transaction,
+    who: Acting,
+    attempt: str,
+    envelope: bytes,
+    now: datetime,
+    draw: Callable[[str, str], bool],
 ) -> tuple[Standing, str]:
     """Store a signed statement about a flag; where the flag stands then, and the statement's id.
 
-    The same envelope again is no second statement. Raises the :class:`Problem` that says why it is refused.
+    ``draw`` says of an attempt and a flag whether a second person looks although nobody doubts. The same envelope
+    again is no second statement. Raises the :class:`Problem` that says why it is refused.
     """
     said = _own_statement(who, attempt, envelope, now)
     row = found_flags.find(tx, attempt, said.flag, lock=True)
@@ -268,7 +287,12 @@ def decide(
     made = found_flags.statements(tx, attempt, said.flag)
     if any(one.id == said.id for one in made):
         return found_flags.standing(tx, row, now), said.id
-    _allowed(tx, who, row, said, made, now)
+    # Whoever has not looked yet is answered, in all things, as if the first look had been adverse.
+    extra = bool(row.extra) and not said.withdraws and not _has_looked(tx, who, attempt, said.flag)
+    _allowed(tx, who, row, said, extra_looks.as_if_adverse(made) if extra else made, now)
+    if row.drawn is None:
+        here = (flags.c.attempt == attempt, flags.c.flag == said.flag)
+        tx.execute(update(flags).where(*here).values(drawn=draw(attempt, said.flag)))
     values = {
         "id": said.id,
         "attempt": attempt,
@@ -276,10 +300,11 @@ def decide(
         "person": who.id,
         "at": now,
         "envelope": envelope,
+        "extra": extra,
     }
     tx.execute(insert(decisions).values(**values))
     stands = found_flags.refresh(tx, attempt, said.flag, now)
-    counts = any(one.id == said.id for one in stands.counted) if stands else False
+    counts = extra or (stands is not None and said.id in {one.id for one in stands.counted})
     if stands is None or (not said.withdraws and not counts):
         raise Problem(409, "order", "Something else was said of this flag just now; look again.")
     if not said.withdraws:
@@ -384,5 +409,6 @@ def not_yet(tx: Reads, who: Acting, attempt: str) -> list[str]:
     return [
         row.flag
         for row in rows
-        if row.state in (*OPEN, "may_comment") and not _has_looked(tx, who, attempt, row.flag)
+        if (row.state in (*OPEN, "may_comment") or row.extra)
+        and not _has_looked(tx, who, attempt, row.flag)
     ]

@@ -78,6 +78,13 @@ class HubSettings(BaseModel):
     metrics_token: str = Field(
         "", repr=False, description="Bearer token for /metrics; empty: this machine alone reads it."
     )
+    second_looks: float = Field(
+        0.2,
+        ge=0.0,
+        le=1.0,
+        description="Share of flags decided by one look that a second person gets all the same, so that "
+        "a second look does not say what the first one was. 0: none.",
+    )
     max_body: int = Field(
         2_100_000, ge=100_000, le=20_000_000, description="Most bytes of one request's body."
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import Field
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, case, false, or_, select
 
+from proctor.hub import extra_looks, reviewing
 from proctor.hub import flags as found_flags
-from proctor.hub import reviewing
+from proctor.hub.app import Hub
 from proctor.hub.enrol import Seat
 from proctor.hub.problems import Problem
+from proctor.hub.secret import Box
 from proctor.hub.staff_auth import Acting, acting
 from proctor.hub.staff_cases import TAKES_ENVELOPE, Attempt, OneHub, Raw, coverage
 from proctor.hub.staff_login import Given
@@ -58,8 +61,15 @@ def queue(
     with hub.store.transaction() as tx:
         found_flags.ripen(tx, now)
     by = flags.c.deadline if order == "deadline" else flags.c.at
+    disguised = _disguised(who)
     query = (
-        select(flags, attempts.c.seat, assignments.c.person, assignments.c.until.label("lease"))
+        select(
+            flags,
+            attempts.c.seat,
+            assignments.c.person,
+            assignments.c.until.label("lease"),
+            disguised.label("disguised"),
+        )
         .join(attempts, attempts.c.attempt == flags.c.attempt)
         .outerjoin(
             assignments,
@@ -81,7 +91,8 @@ def queue(
     if state == "expired":
         query = query.where(or_(flags.c.state == "expired", ~reviewing.in_time(now)))
     elif state is not None:
-        query = query.where(flags.c.state == state, reviewing.in_time(now))
+        shown = case((disguised, flags.c.extra), else_=flags.c.state)
+        query = query.where(shown == state, reviewing.in_time(now))
     if mine:
         query = query.where(assignments.c.person == who.id)
     if after:
@@ -134,7 +145,7 @@ def decide(
 ) -> dict[str, Any]:
     """Store a signed statement about a flag, or the signed withdrawal of one's own."""
     with hub.store.transaction() as tx:
-        stands, name = reviewing.decide(tx, who, attempt, body, hub.now())
+        stands, name = reviewing.decide(tx, who, attempt, body, hub.now(), _draw(hub))
     return {
         "id": name,
         "state": stands.state,
@@ -168,9 +179,25 @@ def decisions_of(
     return found
 
 
+def _draw(hub: Hub) -> Callable[[str, str], bool]:
+    key = Box(hub.key.private_bytes_raw(), extra_looks.PURPOSE).key
+    return lambda attempt, flag: extra_looks.is_drawn(key, attempt, flag, hub.settings.second_looks)
+
+
+def _disguised(who: Acting) -> Any:
+    """Flags that ``who`` sees as if they waited for a second look: an extra one is to come."""
+    if not reviewing.is_blind(who):
+        return false()
+    return and_(flags.c.extra != "", ~reviewing.looked_by(who))
+
+
 def _item(row: Row[Any], who: Acting, now: datetime) -> dict[str, Any]:
     """A flag as the queue shows it: nothing that a machine scored, and nobody's name."""
     over = found_flags.is_over(row, now)
+    state, until, look = row.state, row.until, row.look
+    if row.disguised:
+        state, until = row.extra, row.extra_until
+        look = "second" if state in extra_looks.READY else None
     assigned = None if row.person is None else ("mine" if row.person == who.id else "taken")
     return {
         "attempt": row.attempt,
@@ -183,16 +210,16 @@ def _item(row: Row[Any], who: Acting, now: datetime) -> dict[str, Any]:
         "at": row.at.isoformat(),
         "deadline": row.deadline.isoformat(),
         "assigned": assigned,
-        "state": "expired" if over and row.state == found_flags.WAITING else row.state,
-        "look": None if over else row.look,
-        "until": row.until.isoformat() if row.until else None,
+        "state": "expired" if over and row.state == found_flags.WAITING else state,
+        "look": None if over else look,
+        "until": until.isoformat() if until else None,
         "commented": row.commented is not None,
     }
 
 
 def _taken(connection: Connection, row: Row[Any], who: Acting, now: datetime) -> dict[str, Any]:
     query = (
-        select(flags, attempts.c.seat, assignments.c.person)
+        select(flags, attempts.c.seat, assignments.c.person, _disguised(who).label("disguised"))
         .join(attempts, attempts.c.attempt == flags.c.attempt)
         .outerjoin(
             assignments,

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from proctor.hub.tables import Attempt, Digest, Exam, Flag, Moment, metadata
@@ -114,6 +115,12 @@ flags = Table(
     Column("look", String(10)),
     Column("until", Moment),
     Column("verdict", String(40)),
+    # Whether a second person looks although nobody doubts (None: not drawn yet), and how the flag shows itself
+    # meanwhile to whoever has not looked; see proctor.hub.extra_looks.
+    Column("drawn", Boolean, nullable=True),
+    Column("extra", String(20), nullable=False, server_default=""),
+    Column("extra_until", Moment),
+    Index("ix_flags_extra", "extra", "extra_until"),
     Index(None, "exam", "state"),
     Index(None, "state", "deadline"),
 )
@@ -140,6 +147,8 @@ decisions = Table(
     Column("person", String(_ID), ForeignKey("staff.id"), nullable=False),
     Column("at", Moment, nullable=False),
     Column("envelope", LargeBinary, nullable=False),
+    # An extra look: it is kept and changes nothing.
+    Column("extra", Boolean, nullable=False, server_default=false()),
     Index(None, "attempt", "flag"),
 )
 
