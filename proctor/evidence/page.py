@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,7 @@ from proctor.evidence.apart import Apart
 from proctor.evidence.attestation import Attestation
 from proctor.evidence.curve import COLUMNS
 from proctor.evidence.disk import PART, said_plainly
+from proctor.evidence.judged import Judged
 from proctor.evidence.pictures import Opened, open_clip
 from proctor.evidence.show import about_others, gather
 from proctor.evidence.story import FlagStory, Row, Story
@@ -70,15 +72,17 @@ def write_page(
     embed_clips: bool = False,
     titles: Mapping[str, str] | None = None,
     listed: Collection[str] | None = None,
+    now: datetime | None = None,
 ) -> Path:
     """Write the page of the case in ``folder`` to ``target`` and return ``target``.
 
-    ``listed`` are the digests in the institution's list of builds, where it has one.
+    ``listed`` are the digests in the institution's list of builds, where it has one; ``now`` decides whether
+    the student's days for a comment are over.
 
     Without ``identities`` the page holds no picture. With them it holds pictures of the clips that
     they open (``embed_clips``: the clips, too), and only its owner may read the file.
     """
-    shown = gather(folder, titles, listed)
+    shown = gather(folder, titles, listed, now)
     opened: dict[str, Opened] | None = None
     notes = (*shown.notes, *about_others(shown))
     if identities is not None:
@@ -90,7 +94,7 @@ def write_page(
                     opened[flag.id] = clip
         if len(shown.story.flags) > _MOST_OPENED:
             notes += (f"Only the clips of the first {_MOST_OPENED} flags were opened.",)
-    html = render(shown.story, shown.checks, opened, notes, shown.attestation)
+    html = render(shown.story, shown.checks, opened, notes, shown.attestation, shown.judged)
     _write(target, html.encode("utf-8"), private=identities is not None)
     return target
 
@@ -120,12 +124,14 @@ def render(
     opened: Mapping[str, Opened] | None = None,
     notes: Sequence[str] = (),
     attestation: Attestation | None = None,
+    judged: Mapping[str, Judged] | None = None,
 ) -> str:
     """The whole page as HTML text.
 
     ``opened`` holds, by flag id, the pictures of the clips that the viewer's key opened; ``None``
     means that no key was given, and the page then holds no picture at all. ``notes`` are sentences
-    about the case that the reader should see first.
+    about the case that the reader should see first. ``judged`` is what is decided, by flag; ``None``: it is
+    not known, and the page says nothing of decisions.
     """
     clips = opened or {}
     return _template().render(
@@ -135,6 +141,7 @@ def render(
         open_checks=[check for check in checks if answer(check) != "yes"],
         notes=notes,
         attestation=attestation,
+        judged=judged,
         never_a_flag=NEVER_A_FLAG,
         key_given=opened is not None,
         opened=clips,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from policies.errors import PolicyError
@@ -15,6 +16,7 @@ from proctor.evidence.access import Entry
 from proctor.evidence.access_checks import Held, holds
 from proctor.evidence.attestation import Attestation, attest, known_models
 from proctor.evidence.decision import Decision
+from proctor.evidence.judged import Judged, judged, unproved
 from proctor.evidence.story import Story
 from proctor.evidence.story_reader import read_story
 from proctor.evidence.verify import Check, verify
@@ -25,7 +27,9 @@ class Shown:
     """What a case tells, what its verification answered, and what the reader should know besides.
 
     ``looks``: who opened, showed or exported what; ``holds``: what stops its erasure; neither is checked.
-    ``decisions``: what people said after looking, each signed by the key that it names.
+    ``decisions``: what people said after looking, each signed by the key that it names. ``judged``: of flags
+    that are decided, what a page may tell of it; ``None`` where the case does not prove its decisions, or its
+    policy cannot be read, and a sentence of ``notes`` then says so.
     """
 
     story: Story
@@ -35,16 +39,19 @@ class Shown:
     looks: tuple[Entry, ...] = ()
     holds: tuple[Held, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    judged: Mapping[str, Judged] | None = None
 
 
 def gather(
     folder: Path,
     titles: Mapping[str, str] | None = None,
     listed: Collection[str] | None = None,
+    now: datetime | None = None,
 ) -> Shown:
     """Read and verify the case in ``folder``. Raises :class:`InputError` when it cannot be read.
 
-    ``listed`` are the digests in the institution's list of builds, where it has one.
+    ``now`` decides whether the student's days for a comment are over; ``listed`` are the digests in the
+    institution's list of builds, where it has one.
     """
     case = view.read(folder)
     policy, notes = _policy(case.policy)
@@ -57,14 +64,21 @@ def gather(
         decisions = tuple(deciding.read(folder, case.attempt))
     except CheckFailed as error:
         notes = (*notes, str(error))
+    checks = tuple(verify(folder))
+    known, wrong = None, unproved(checks)
+    if wrong and decisions:
+        notes = (*notes, f"What people decided is not told here, because it is not proved: {wrong}")
+    elif policy is not None:
+        known = judged(case, decisions, policy.review, now or datetime.now(UTC))
     return Shown(
         read_story(case.records, policy, titles),
-        tuple(verify(folder)),
+        checks,
         notes,
         attest(case.records, listed=listed, models=known_models()),
         looks,
         held,
         decisions,
+        known,
     )
 
 

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ from proctor.evidence.case import Case
 from proctor.evidence.clearing import files_of
 from proctor.evidence.decision import Decision, DecisionError
 from proctor.evidence.export import export
+from proctor.evidence.judged import judged
 from proctor.evidence.opening import opened
+from proctor.evidence.page import write_page
 from proctor.evidence.verify import verify
 from proctor.session import my_data
 
@@ -229,3 +232,130 @@ def test_what_cannot_be_decided_on_says_so(
     (finished_case / layout.DECISIONS).symlink_to(finished_case / layout.CLIPS)
     with pytest.raises(InputError, match="is a link"):
         decide(finished_case, as_person("Ada"), "nothing_to_see")
+
+
+class Page(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.pieces: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.pieces).split())
+
+
+def page(folder: Path, now: datetime = NOW + timedelta(days=1)) -> Page:
+    made = write_page(folder, folder.parent / "page.html", now=now)
+    return Page(made.read_text("utf-8"))
+
+
+def test_the_page_tells_what_was_decided_and_nothing_before(
+    finished_case: Path, as_person: Callable[[str], access.Reader]
+) -> None:
+    ada, ben = as_person("Ada <b>Quill</b>"), as_person("Ben")
+    all_ = len(view.read(finished_case).flags)
+    assert f"0 of {all_} are decided." in page(finished_case).text
+    look(finished_case, ada)
+    decide(finished_case, ada, "confirmed", reason="A <script>book</script> lies open.")
+    # Another person is still to look: the page tells nobody what the first one saw, nor that they did.
+    told = page(finished_case).text
+    assert f"0 of {all_} are decided." in told
+    for word in ("Quill", "lies open", "Second look", "can be seen"):
+        assert word not in told, word
+    look(finished_case, ben)
+    decide(finished_case, ben, "confirmed", reason="A page is turned.", hours=2)
+    shown = page(finished_case)
+    assert f"1 of {all_} is decided." in shown.text
+    assert "Decided: what was noted can be seen." in shown.text
+    assert (
+        "First look, Ada <b>Quill</b>, 20 March 2026, 12:00 UTC: what was noted can be seen. "
+        "Reason: A <script>book</script> lies open."
+    ) in shown.text
+    assert "Second look, Ben, 20 March 2026, 14:00 UTC: what was noted can be seen." in shown.text
+    assert "script" not in shown.tags
+    assert access.name_of(ben.key.public_key().public_bytes_raw()) not in shown.text
+    assert deciding.key_of(ben)[:12] in shown.text
+
+
+def test_the_page_tells_what_was_taken_back_and_what_counts_for_nothing(
+    finished_case: Path, as_person: Callable[[str], access.Reader]
+) -> None:
+    ada = as_person("Ada")
+    slip = decide(finished_case, ada, "nothing_to_see")
+    case = view.read(finished_case)
+    deciding.take_back(case, slip, ada, REVIEW, NOW + timedelta(minutes=1))
+    told = page(finished_case).text
+    assert "taken back 20 March" not in told  # it waits again
+    assert "Decided:" not in told
+    decide(finished_case, ada, "cannot_tell", hours=1)
+    forced = Decision(
+        case.attempt, ONE, "", "second", "confirmed", "No.", "Ben", NOW + timedelta(hours=2)
+    )
+    raw = decision.sign(forced, as_person("Ben").key)
+    (finished_case / layout.DECISIONS / deciding.name_of(decision.read(raw))).write_bytes(raw)
+    told = page(finished_case).text
+    assert "Decided: it could not be told." in told
+    assert (
+        "First look, Ada, 20 March 2026, 12:00 UTC: nothing to see; taken back 20 March 2026, 12:01 UTC."
+    ) in told
+    assert "Ben, 20 March 2026, 14:00 UTC: what was noted can be seen; it does not count" in told
+
+
+def test_an_adverse_look_is_on_no_page_before_the_student_could_comment(
+    finished_case: Path, as_person: Callable[[str], access.Reader]
+) -> None:
+    ada, alone = as_person("Ada"), Review(window_days=30, second_reviewer=False, comment_days=7)
+    case = view.read(finished_case)
+    ended = deciding.readable(case)
+    assert ended is not None
+    soon = ended + timedelta(days=1)
+    opened(case, ONE, [keys.demo_identity()], ada, now=soon)
+    deciding.decide(case, ONE, "confirmed", "A book lies open.", ada, alone, soon)
+    found = deciding.read(finished_case, case.attempt)
+    for now in (soon, ended + timedelta(days=6, hours=23)):
+        assert judged(case, found, alone, now) == {}
+        assert "lies open" not in page(finished_case, now).text
+    # After the days for a comment the same person looks again; only that decides.
+    later = ended + timedelta(days=7, hours=1)
+    assert judged(case, found, alone, later) == {}
+    deciding.decide(case, ONE, "confirmed", "It does.", ada, alone, later)
+    found = deciding.read(finished_case, case.attempt)
+    assert judged(case, found, alone, later)[ONE].verdict == "what was noted can be seen"
+
+
+def test_the_page_tells_no_decision_that_verification_does_not_accept(
+    finished_case: Path, as_person: Callable[[str], access.Reader]
+) -> None:
+    ada = as_person("Ada")
+    kept = decide(finished_case, ada, "nothing_to_see")
+    assert "Decided: nothing to see." in page(finished_case).text
+    other = Decision(kept.attempt, TWO, "c" * 64, "first", "cannot_tell", "", "Ada", NOW)
+    raw = decision.sign(other, ada.key)
+    path = finished_case / layout.DECISIONS / deciding.name_of(decision.read(raw))
+    path.write_bytes(raw)
+    told = page(finished_case).text
+    assert (
+        "What people decided is not told here, because it is not proved: Decisions do not" in told
+    )
+    assert "Decided:" not in told
+    assert "are decided" not in told
+    path.unlink()
+    # A comment that was put behind the last checkpoint would let an adverse look stand.
+    path = finished_case / layout.JOURNAL
+    last = path.read_bytes().splitlines()[-1]
+    added = json.loads(last)
+    added |= {"id": str(int(added["id"]) + 1), "type": "flag.comment", "data": {"flag": ONE}}
+    path.write_bytes(path.read_bytes() + json.dumps(added).encode() + b"\n")
+    told = page(finished_case).text
+    assert "Decided:" not in told
+    assert "What people decided is not told here" in told
