@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Where a shared folder stands beside the project, it is the mirror for networks and sample clips.
 if "PROCTOR_MODELS_MIRROR" not in os.environ and (SHARED / "models").is_dir():
     os.environ["PROCTOR_MODELS_MIRROR"] = f"{SHARED / 'models'};{SHARED / 'media'}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keys and cases of a test that names no home of its own never go to whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROCTOR_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session")
