@@ -89,6 +89,8 @@ class ConsentState:
         # What is asked at its own moment need not have been asked about before (rule R2).
         open_to = {*self.purposes, *ASKED_AT_ITS_MOMENT} if self.purposes else set()
         if kind in EVENTS and purpose is not None and purpose in open_to:
+            if self.live(purpose) and _about_one_more(purpose, data):
+                return self
             standing = Standing(EVENTS[kind], name, t)
             return replace(self, purposes={**self.purposes, purpose: standing})
         return self
@@ -123,6 +125,11 @@ class ConsentState:
             for purpose, standing in self.purposes.items()
             if standing.status in LIVE
         }
+
+
+def _about_one_more(purpose: PurposeName, data: Mapping[str, Any]) -> bool:
+    """Whether a word is about one more film alone, which ``only`` names: what was handed over before stands."""
+    return purpose in ASKED_AT_ITS_MOMENT and bool(data.get("only"))
 
 
 def _opened(data: Mapping[str, Any], name: str) -> ConsentState:
@@ -192,7 +199,8 @@ def why_no_grant(policy: Policy, state: ConsentState, purpose: PurposeName) -> s
     by_consent = policy.purposes[purpose].basis == "consent"
     if policy.min_age < ADULT and by_consent and state.guardian is not True:
         return "This exam is open to students under 18, and no parent or guardian has agreed."
-    if state.live(purpose):
+    # What is asked at its own moment is asked every time: a yes was for one film (rule R4).
+    if state.live(purpose) and purpose not in ASKED_AT_ITS_MOMENT:
         return f"'{purpose}' is agreed to already."
     return ""
 

@@ -16,6 +16,7 @@ EXAM = (
     mark("This exam has breaks at planned times only. All were taken."),
     mark("All breaks of this exam were taken ({count})."),
     mark("There is no break to end."),
+    mark("Your room is being filmed; the exam goes on when that is over."),
     mark("Nothing is captured now; breaks are for a live exam that is running."),
     mark("A recording has no breaks; they are for a live exam."),
     mark("This exam is closed; write to the contact that its policy names."),

@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from policies.engine import ConsentState
+from policies.engine import EVENTS, ConsentState
 from policies.load import parse
 from policies.receipts import receipts
 from policies.schema import PurposeName
 from proctor.evidence import layout
 from proctor.evidence.disk import read_bounded
-from proctor.evidence.erasure import due, is_room_scan, purposes_of, taken_back
+from proctor.evidence.erasure import ROOM_SCAN, due, is_room_scan, purposes_of, taken_back
 
 # A receipt is about 10 kB; the largest policy would make one of some hundred.
 MAX_RECEIPT = 1_000_000
@@ -39,8 +39,8 @@ def kept_without_leave(records: Records) -> Iterator[tuple[str, str]]:
 
 
 def wrong_room_scans(policy: bytes, records: Records) -> list[str]:
-    """Room scans that the policy does not offer, for others than it names, or a second one that
-    nobody by name asked for with a reason (rules R1, R3, R4).
+    """Room scans that the policy does not offer, for others than it names, without a yes of their own,
+    or a second one that nobody by name asked for with a reason (rules R1 to R4).
 
     Raises :class:`PolicyError` when this version cannot read the policy.
     """
@@ -58,6 +58,26 @@ def wrong_room_scans(policy: bytes, records: Records) -> list[str]:
             wrong.append(f"{data.get('flag')} was sealed for someone whom the policy does not name")
         elif place and not (data.get("asked_by") and data.get("why")):
             wrong.append(f"{data.get('flag')} is a second scan that nobody asked for by name")
+    return wrong + _without_a_yes(records)
+
+
+def _without_a_yes(records: Records) -> list[str]:
+    """Room scans before which no yes was given since the last one, or that were thrown away.
+
+    A yes that was taken back while its film was being sealed is no such thing: that film is erased.
+    """
+    yes, wrong = False, []
+    for record in records:
+        kind, data = record["type"], record["data"]
+        if kind == "sealed" and is_room_scan(data):
+            if not yes:
+                wrong.append(f"{data.get('flag')} was kept, but no yes was given for it")
+            yes = False
+        elif kind in EVENTS and data.get("purpose") == ROOM_SCAN:
+            if EVENTS[kind] == "granted":
+                yes = True
+            elif EVENTS[kind] == "refused" or data.get("only"):
+                yes = False
     return wrong
 
 

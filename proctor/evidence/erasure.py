@@ -63,7 +63,11 @@ def due(records: Iterable[Mapping[str, Any]]) -> dict[str, PurposeName]:
             kept.pop(flag, None)
             leaving.pop(flag, None)
         elif kind in _ENDING:
+            # ``only`` names one room scan, which was thrown away before it was sealed.
+            only = data.get("only")
             for name, purposes in kept.items():
+                if only and name != only:
+                    continue
                 for purpose in purposes:
                     if purpose == data.get("purpose"):
                         leaving.setdefault(name, purpose)

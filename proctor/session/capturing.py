@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 from policies.schema import PurposeName
@@ -26,6 +27,9 @@ class Capture:
         self._facts: tuple[DeviceFacts, ...] = ()
         self._valve = _Valve(live, may)
         self.can_reopen = callable(sources)
+        # Set while this session has no device; any thread may wait for it.
+        self.released = threading.Event()
+        self.released.set()
 
     @property
     def facts(self) -> tuple[DeviceFacts, ...]:
@@ -45,6 +49,7 @@ class Capture:
 
     def open(self) -> None:
         """Start the sources; what sensors they are is up to the grants at this moment."""
+        self.released.clear()
         self._valve = _Valve(self._live, self._may)
         self._running = list(self._sources() if callable(self._sources) else self._sources)
         # Asked before they start: the sound system may be set up anew by the device's own thread.
@@ -57,6 +62,7 @@ class Capture:
         for source in self._running:
             source.stop()
         self._running = []
+        self.released.set()
 
     def forget_waiting(self) -> None:
         """Let go of what waits for the detectors."""

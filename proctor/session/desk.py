@@ -24,7 +24,7 @@ from proctor.errors import InputError
 from proctor.evidence.case import Case
 from proctor.evidence.erasure import ROOM_SCAN
 from proctor.evidence.journal import SOURCE
-from proctor.session.room_scan import Asked, check_asked
+from proctor.session.room_scan import Asked, check_asked, one_more
 
 
 class ConsentDesk:
@@ -110,12 +110,20 @@ class ConsentDesk:
                 "text_sha256": hashlib.sha256(put.encode()).hexdigest(),
                 **asked.facts(),
             }
+            if purpose == ROOM_SCAN and not yes:
+                data |= one_more(self._case.records())
             number = self._write("consent.granted" if yes else "consent.refused", data, self._now())
             if not yes:
                 return None
             grant = Grant(purpose, f"{SOURCE}{self._case.attempt}#{number}")
             self.grants[purpose] = grant
             return grant
+
+    def scan_dropped(self) -> None:
+        """The student throws away the film that their last yes to a room scan was for."""
+        with self._lock:
+            data = {"purpose": ROOM_SCAN, **one_more(self._case.records())}
+            self._write("consent.withdrawn", data, self._now())
 
     def give_break(self, by: str, minutes: float) -> None:
         """``by``, a person on duty, gives one break more than the policy; it begins when the student wants."""

@@ -24,7 +24,7 @@ from proctor.session.arrangement import SENSOR, purposes_of
 from proctor.session.capturing import Capture
 from proctor.session.desk import ConsentDesk
 from proctor.session.recorder import Recorder
-from proctor.session.room_scan import Asked
+from proctor.session.room_scan import Asked, RoomScan
 from proctor.types import Erasure, Marker
 
 # Before a break ends by itself, its end is announced this long ahead (s).
@@ -32,6 +32,8 @@ WARNING_S = 60.0
 # The session's loop turns several times a second. Where it did not for so long, the computer slept or the
 # program was held up (s).
 STOOD_STILL_S = 10.0
+# A film of the room waits so long for the exam to let go of its camera; rule C4 gives a device one second (s).
+RELEASED_S = 5.0
 STOOD_STILL = "The computer slept, or the program was held up."
 # Who asks, unless somebody else is named: the policy itself.
 BY_POLICY = Asked()
@@ -70,6 +72,8 @@ class Interventions:
         self._writer: int | None = None
         self._warned = False
         self._turned: float | None = None
+        # A film of the room has the camera; whether the pause that it needed is its own.
+        self.filming = self._paused_to_film = False
         # How often a person was asked for; ``changed`` is set at every such call, break and return.
         self.help_calls = 0
         self.changed = threading.Event()
@@ -138,11 +142,43 @@ class Interventions:
         self.changed.set()
 
     def resume(self) -> None:
-        """End the break; raises :class:`InputError` when there is none."""
+        """End the break; raises :class:`InputError` when there is none, or the room is being filmed."""
         self._check_open()
+        if self.filming:
+            raise InputError("Your room is being filmed; the exam goes on when that is over.")
         t = self._desk.end_break()
         self._do(partial(self._break_ended, t))
         self.changed.set()
+
+    def lend_camera(self, by: str) -> None:
+        """Let a film of the room, which ``by`` asks for, have the camera: the exam pauses if it did not.
+
+        Returns once the exam's own devices are released. Raises :class:`InputError` as :meth:`pause` does.
+        """
+        self._check_open()
+        if not self._desk.state.on_break:
+            self.pause(by)
+            self._paused_to_film = True
+        self.filming = True
+        capture = self.capture
+        if capture is not None:
+            capture.released.wait(RELEASED_S)
+
+    def take_camera_back(self, scan: RoomScan | None) -> None:
+        """The film is over: what of ``scan`` was not handed over is gone, and the exam goes on.
+
+        Does nothing that is done already, and nothing to an exam that is over.
+        """
+        if self.closed:
+            return
+        if scan is not None:
+            scan.drop(self._desk.scan_dropped)
+            self._case.put_receipts(self._policy)
+        self.filming = False
+        if self._paused_to_film:
+            self._paused_to_film = False
+            if self._desk.state.on_break:
+                self.resume()
 
     def ask_for_help(self) -> None:
         """The student asks for a person: a neutral milestone, from any thread."""
@@ -249,7 +285,7 @@ class Interventions:
     def watch_breaks(self, now: float) -> None:
         """Begin a planned break, and end one whose time is over; both are told in a sentence."""
         breaks, state = self._policy.breaks, self._desk.state
-        if self.capture is None or not self.capture.can_reopen:
+        if self.capture is None or not self.capture.can_reopen or self.filming:
             return
         minutes = state.break_minutes if state.break_by else breaks.max_minutes
         if planned_break_due(breaks, state, now):

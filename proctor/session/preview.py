@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from policies.consent import Answers, Grant, issue
+from policies.errors import GrantError
 from policies.schema import PurposeName
 from proctor.capture.source import Source
 from proctor.clock import SessionClock
@@ -109,9 +110,9 @@ class Preview:
 
     def close(self) -> None:
         """Take every grant back, release the devices and forget everything; safe to call twice."""
+        self._stop.set()
         for grant in self.grants.values():
             grant.withdraw()
-        self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
         close_all(self.stations, nothing)
@@ -129,6 +130,9 @@ class Preview:
             while not self._stop.is_set() and (self._pump() or not self._capture.over):
                 pass
         except Exception as error:  # the window must hear of it; a thread has nobody else to tell
+            if self._stop.is_set() and isinstance(error, GrantError):
+                # Closed while the devices were being opened: that is what was wanted.
+                return
             self.problem = str(error)
             _LOG.error("a preview ended: %s", places(error))
             self._watching.on_marker(

@@ -163,7 +163,7 @@ def record_answer(
         "language": answers.language,
         "text_sha256": answers.text_sha256(policy),
     }
-    data |= asked.facts()
+    data |= asked.facts() | ({} if yes else one_more(case.records()))
     number = case.record("consent.granted" if yes else "consent.refused", data)
     return Grant(ROOM_SCAN, f"{SOURCE}{case.attempt}#{number}") if yes else None
 
@@ -171,6 +171,20 @@ def record_answer(
 def scans(records: Records) -> int:
     """How many room scans the journal has, erased ones as well."""
     return sum(record["type"] == "sealed" and is_room_scan(record["data"]) for record in records)
+
+
+def one_more(records: Records) -> dict[str, str]:
+    """What a no, or a film that is thrown away, says so that a film handed over before stays."""
+    gone = {str(r["data"].get("flag")) for r in records if r["type"] == "erased"}
+    kept = any(
+        r["type"] == "sealed" and is_room_scan(r["data"]) and r["data"].get("flag") not in gone
+        for r in records
+    )
+    return {"only": _name(scans(records) + 1)} if kept else {}
+
+
+def _name(number: int) -> str:
+    return f"room-scan-{number:03d}"
 
 
 class RoomScan:
@@ -251,11 +265,20 @@ class RoomScan:
                 image = region.on(image, t)
             yield t, image
 
-    def drop(self) -> None:
-        """The student does not hand it over: nothing is kept, and the yes is taken back."""
+    def drop(self, write: Callable[[], object] | None = None) -> None:
+        """The student does not hand it over: nothing is kept, and the yes is taken back.
+
+        ``write`` puts that on record where a session keeps account of it; may be called twice.
+        """
         self.forget()
+        if not self._grant.live:
+            return
         self._grant.withdraw()
-        self._case.record("consent.withdrawn", {"t": self._began, "purpose": ROOM_SCAN})
+        if write is not None:
+            write()
+            return
+        more = one_more(self._case.records())
+        self._case.record("consent.withdrawn", {"t": self._began, "purpose": ROOM_SCAN, **more})
 
     def seal(self, lookers: Lookers) -> tuple[str, list[Thing]]:
         """Encode, seal and store it; returns its name in the case and the list of things seen."""
@@ -263,7 +286,7 @@ class RoomScan:
         measured = self.measured
         if measured is None:
             raise InputError("There is no sweep to seal; film one first.")
-        name = f"room-scan-{scans(self._case.records()) + 1:03d}"
+        name = _name(scans(self._case.records()) + 1)
         film, things = self._encoded(name, measured, lookers)
         asked = {k: v for k, v in (("asked_by", self._asked.by), ("why", self._asked.reason)) if v}
         self._case.store(seal(film, scan_recipients(self._policy)), {"what": ROOM_SCAN, **asked})

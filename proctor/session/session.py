@@ -37,7 +37,7 @@ from proctor.session.plan import Plan
 from proctor.session.recipients import choose_recipients as choose_recipients
 from proctor.session.record import check_goes_on, consent_record, earlier_of
 from proctor.session.recorder import Earlier, Recorder
-from proctor.session.room_scan import Asked
+from proctor.session.room_scan import Asked, RoomScan
 from proctor.session.summary import Summary
 from proctor.session.watching import Watching
 from proctor.types import Flag, Frame, Marker, Observation
@@ -255,6 +255,19 @@ class Session:
         """End the break; see :meth:`Interventions.resume`."""
         self.interventions.resume()
 
+    def lend_camera(self, by: str) -> None:
+        """Pause for a film of the room; see :meth:`Interventions.lend_camera`."""
+        self.interventions.lend_camera(by)
+
+    def take_camera_back(self, scan: RoomScan | None) -> None:
+        """The film of the room is over; see :meth:`Interventions.take_camera_back`."""
+        self.interventions.take_camera_back(scan)
+
+    @property
+    def filming(self) -> bool:
+        """Whether a film of the room has the camera now."""
+        return self.interventions.filming
+
     def ask_for_help(self) -> None:
         """Note that the student asks for a person; see :meth:`Interventions.ask_for_help`."""
         self.interventions.ask_for_help()
@@ -333,6 +346,7 @@ class Session:
                 self._pump(live, self._marked, on_progress, PUMP_S)
         finally:
             self._running = None
+            self.interventions.filming = False
             capture.close()
             self.interventions.attend()
             self.interventions.capture = None

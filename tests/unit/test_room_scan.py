@@ -18,6 +18,7 @@ import pytest
 from pyrage import x25519
 
 from policies.consent import Grant
+from policies.engine import EVENTS, ConsentState
 from policies.errors import GrantError
 from proctor.cli.main import main
 from proctor.errors import CheckFailed, DeviceError, InputError
@@ -398,6 +399,54 @@ def test_R3_verification_finds_a_scan_for_other_people_or_without_a_yes(policy, 
         scanning.seal(NOBODY_LISTS)
         scanning._case.close()
         assert "clips-agreed" in [check.code for check in verify(folder) if not check.ok]
+
+
+def test_R4_a_word_about_one_more_film_takes_nothing_back_of_the_first(
+    policy, recording, tmp_path, turn
+):
+    folder = tmp_path / "case"
+    film = ("--from", recording)
+    no = tmp_path / "no.toml"
+    no.write_text("[consent]\nroom_scan = false\n")
+    assert scan(*film, policy=policy, case=folder) == 0
+    assert scan(*film, *AGAIN, policy=policy, case=folder, consent=str(no)) == 0
+    more = another(policy, folder)
+    more.film(turn[:3])
+    more.drop()
+    more.drop()
+    words = [r["data"].get("only") for r in more._case.records() if r["type"] in EVENTS]
+    assert words == [None, "room-scan-002", None, "room-scan-002"]
+    assert ConsentState.from_records(more._case.records()).live("room_scan")
+    assert due(more._case.records()) == {}
+    # Taking the yes itself back takes all of them.
+    record = {"type": "consent.withdrawn", "data": {"t": 9.0, "purpose": "room_scan"}}
+    assert due([*more._case.records(), record]) == {"room-scan-001": "room_scan"}
+    more._case.close()
+    assert passes(folder)
+
+
+def another(policy: Path, folder: Path) -> RoomScan:
+    """One more scan of a case, with a yes of its own."""
+    plan = make_plan(str(policy))
+    case = Case.resume(folder)
+    number = case.record("consent.granted", {"t": 1.0, "purpose": "room_scan"})
+    asked = Asked("Dr. A. Example", "The first film shows only half the room.")
+    return RoomScan(case, plan.policy, Grant("room_scan", f"x#{number}"), asked)
+
+
+@pytest.mark.parametrize("kind", ["consent.refused", "consent.withdrawn"])
+def test_R4_verification_finds_one_more_film_that_was_said_no_to(
+    policy, recording, tmp_path, turn, kind
+):
+    folder = tmp_path / "case"
+    assert scan("--from", recording, policy=policy, case=folder) == 0
+    more = another(policy, folder)
+    more._case.record(kind, {"t": 2.0, "purpose": "room_scan", "only": "room-scan-002"})
+    more.film(turn[:3])
+    more.seal(NOBODY_LISTS)
+    more._case.close()
+    wrong = [check.detail for check in verify(folder) if check.code == "clips-agreed"]
+    assert "no yes was given for it" in wrong[0]
 
 
 def test_R4_who_said_no_before_is_not_asked_by_the_policy_alone(policy):

@@ -205,6 +205,9 @@ class ExamWindow(QWidget):
                 light.show_state(True, t.say("on"))
             else:
                 light.show_state(False, t.say("paused") if runner.on_break else t.say("off"))
+        if runner.filming:
+            self.lights["camera"].show_state(True, t.say("on, it films your room"))
+        self.pause.setEnabled(not (runner.filming or self._ending))
         self.pause.setText(t.say("Back from the break") if runner.on_break else t.say("Break"))
         self.unmeasured.setText(self._unmeasured_text())
 
@@ -332,6 +335,8 @@ class ExamWindow(QWidget):
 
         def done(alternative: str) -> None:
             self._did(t.say("Taken back. What you get instead: {words}", words=alternative))
+            if purpose == "room_scan":
+                self.people.taken_back()
 
         self.runner.do(lambda session: session.withdraw(purpose), done)
 
@@ -361,7 +366,7 @@ class ExamWindow(QWidget):
         for one in (self.pause, self.help, self.withdraw, self.finish):
             one.setEnabled(False)
         self.say(self.attempt.t.say("The exam ends. One moment, everything is locked and stored."))
-        self.runner.end()
+        self.people.leave(self.runner.end)
 
     def _did(self, sentence: str) -> None:
         self.refresh()

@@ -5,7 +5,9 @@ A person's words stay in view until they say something else; news of devices goe
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -20,8 +22,6 @@ from ui.widgets.aloud import announce
 from ui.widgets.layout import name_it
 from ui.widgets.words import Note, Words
 
-# A paused exam has released its camera after this long; then the film can have it (ms).
-RELEASED_MS = 1_200
 WIDTH, HEIGHT = 640, 680
 
 
@@ -67,17 +67,36 @@ class People(QWidget):
             self._ask(told, sentence, self._runner.session)
 
     def _ask(self, told: Told, sentence: str, session: Session) -> None:
-        if self._scan is not None and self._runner.link is not None:
-            self._runner.link.scanned(self._scan.number, "impossible")
+        link, open_one = self._runner.link, self._scan
+        if open_one is not None and not open_one.settled:
+            # Whoever films already is not asked over their film; an older question gives way.
+            late = told.id if open_one.step.wanted else open_one.number
+            if link is not None:
+                link.scanned(late, "impossible")
+            if open_one.step.wanted:
+                return
         self.forget()
         self._scan = AskedScan(self._attempt, self._runner, session, told, sentence)
         self._scan.show()
         self.asked.emit(self._scan)
 
+    def taken_back(self) -> None:
+        """The student took the yes to room scans back: a film that is looked through goes."""
+        if self._scan is not None:
+            self._scan.step.taken_back()
+
+    def leave(self, then: Callable[[], None]) -> None:
+        """The student ends the exam: a film that is on its way to the disk gets there first."""
+        if self._scan is None:
+            then()
+        else:
+            self._scan.leave(then)
+
     def forget(self) -> None:
-        """The exam ends, or something newer is asked: a question that is still open goes."""
+        """The exam is over, or something newer is asked: a question that is still open goes."""
         if self._scan is not None:
             self._scan.settled = True
+            self._scan.step.sealing = False
             self._scan.close()
             self._scan.deleteLater()
             self._scan = None
@@ -91,7 +110,7 @@ class AskedScan(QWidget):
     ) -> None:
         super().__init__()
         self._runner, self._session, self.number = runner, session, told.id
-        self._paused = self._gone = False
+        self._then: Callable[[], None] | None = None
         # Whether the question has its answer, or needs none any more.
         self.settled = False
         link = runner.link
@@ -120,33 +139,18 @@ class AskedScan(QWidget):
                 lambda _: self._over("declined"),
             )
             return
-        if self._session.desk.state.on_break:
-            self._film()
-            return
-        # The camera is the exam's until the exam pauses; nothing but the film is captured then.
-        self._runner.do(lambda s: s.pause(by=asked.by), lambda _: self._pause_begun())
+        self.step.film(self._session, self._filmed, asked)
 
-    def _pause_begun(self) -> None:
-        if self._gone:
-            # Closed while the pause began: the exam goes on.
-            self._runner.do(lambda s: s.resume(), lambda _: None)
-            return
-        self._paused = True
-        QTimer.singleShot(RELEASED_MS, self._film)
-
-    def _film(self) -> None:
-        # Whoever closed the window meanwhile is not filmed.
-        if self._asked is not None and not self._gone:
-            self.step.film(self._session, self._filmed, self._asked)
+    def leave(self, then: Callable[[], None]) -> None:
+        """Close, and ``then``; after the film that is being locked, if one is."""
+        self._then = then
+        if not self.step.sealing:
+            self.close()
 
     def _filmed(self, sentence: str) -> None:
-        what = self.step.outcome
-        if self._paused:
-            self._paused = False
-            self._runner.do(lambda s: s.resume(), lambda _: None)
         if sentence:
             self._runner.notice.emit(sentence)
-        self._over(what)
+        self._over(self.step.outcome)
 
     def _over(self, what: Became) -> None:
         self._settle(what)
@@ -159,12 +163,19 @@ class AskedScan(QWidget):
         self.settled = True
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if self.step.sealing:
+            # What the student handed over is not lost to a click in the corner.
+            event.ignore()
+            return
         # A window that is closed is a no.
         self._settle("declined")
-        self._gone = True
         self.step.leave()
         self.step.close()
-        if self._paused:
-            self._paused = False
-            self._runner.do(lambda s: s.resume(), lambda _: None)
+        scan, then, self._then = self.step.forget(), self._then, None
+        if self._runner.running:
+            # Also after a film that was handed over, which is over then: nothing is left to do.
+            self._runner.do(lambda s: s.take_camera_back(scan), lambda _: None)
+        if then is not None:
+            # By itself, so that it comes whatever became of that.
+            self._runner.do(lambda s: None, lambda _: then())
         super().closeEvent(event)

@@ -100,6 +100,11 @@ class Runner(QObject):
         return session is not None and session.desk.state.on_break
 
     @property
+    def filming(self) -> bool:
+        """Whether a film of the room has the camera, in a pause of the exam."""
+        return self.session is not None and self.running and self.session.filming
+
+    @property
     def seconds(self) -> float:
         """Session seconds; 0 before it has begun."""
         return self.session.clock.now() if self.session is not None else 0.0

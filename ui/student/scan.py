@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from policies.consent import put_to_student
+from policies.errors import GrantError
 from policies.texts.told import tell
 from proctor.capture.camera import Camera
-from proctor.capture.replay import Recording
+from proctor.capture.replay import RealTimeReplay, Recording
+from proctor.capture.source import Source
 from proctor.errors import InputError, ProctorError
 from proctor.pipeline.plugins import discover
 from proctor.session import room_list
@@ -24,6 +26,7 @@ from ui.bridge import Worker
 from ui.student.attempt import Attempt
 from ui.student.step import Step
 from ui.texts import mark
+from ui.widgets.aloud import announce
 from ui.widgets.camera import CameraView
 from ui.widgets.consent import ConsentCard
 from ui.widgets.flow import Flow
@@ -69,6 +72,8 @@ class ScanStep(Step):
         self._worker = Worker(self)
         self._stop = threading.Event()
         self._scan: RoomScan | None = None
+        # Whether the film is on its way to the disk, which nothing may cut short.
+        self.sealing = False
         self._session: Session | None = None
         self._then: Callable[[str], None] = lambda sentence: None
         self._stills: list[tuple[float, Image]] = []
@@ -90,6 +95,7 @@ class ScanStep(Step):
         )
         self._filming()
         self._looking()
+        self._not_filmed()
         self.column.addStretch(1)
         self._viewed.connect(self._show_view, Qt.ConnectionType.QueuedConnection)
 
@@ -128,54 +134,64 @@ class ScanStep(Step):
     ) -> None:
         """Ask for the grant of this moment, film, and let the student look; ``then`` the exam goes on.
 
-        ``asked``: who asks for it and why, where it is not the policy (rule R4).
+        ``asked``: who asks for it and why, where it is not the policy (rule R4); then the exam runs
+        already, and pauses for it.
         """
         self._session, self._then, self._asked = session, then, asked or Asked()
+        self._stop.clear()
 
-        def work() -> RoomScan:
+        def work() -> None:
+            if asked is not None:
+                session.lend_camera(asked.by)
+            # Whoever closed the window meanwhile is neither asked nor filmed.
+            if self._stop.is_set():
+                return
             grant = session.answer("room_scan", True, language=self.t.lang, asked=self._asked)
             if grant is None:
                 raise InputError("The room scan was not agreed to.")
-            return RoomScan(
+            self._scan = RoomScan(
                 session.case, session.plan.policy, grant, self._asked, began=session.clock.now()
             )
 
-        self._worker.run(work, self._granted, self._failed)
-
-    def _granted(self, scan: RoomScan) -> None:
-        self._scan = scan
-        self.film_again()
+        self._worker.run(work, lambda _: self.film_again(), self._failed)
 
     def film_again(self) -> None:
         """Film, forgetting what was filmed before."""
-        scan = self._scan
-        if scan is None:
+        scan, session = self._scan, self._session
+        if scan is None or session is None:
             return
         self._stop.clear()
         self._stills = []
         self.look_card.hide()
+        self.not_filmed.hide()
         self.film_card.show()
-        self.ensureWidgetVisible(self.film_card)
+        self.enough.setFocus()
+        self._in_view(self.film_card)
         self._worker.run(
-            lambda: scan.film(self._frames(scan), self._viewed.emit), self._filmed, self._failed
+            lambda: scan.film(self._frames(scan, session), self._viewed.emit),
+            self._filmed,
+            self._no_film,
         )
 
-    def _frames(self, scan: RoomScan) -> Iterator[Frame]:
-        devices, session = self.attempt.devices, self._session
+    def _frames(self, scan: RoomScan, session: Session) -> Iterator[Frame]:
+        devices = self.attempt.devices
         if devices.recording is not None:
-            recording = Recording.open(devices.recording)
-            samples = recording.samples(camera=scan.lens(), microphone=None, fps=FPS)
-            frames: Iterator[Frame] = (one for one in samples if isinstance(one, Frame))
-        elif session is not None:
-            source = Camera(scan.lens(), session.clock, device=devices.camera, fps=FPS)
-            frames = live(source, self._stop.is_set)
+            source: Source = RealTimeReplay(
+                Recording.open(devices.recording),
+                session.clock,
+                camera=scan.lens(),
+                microphone=None,
+                fps=FPS,
+            )
         else:
-            return
-        for frame in frames:
-            if self._stop.is_set():
-                return
+            source = Camera(scan.lens(), session.clock, device=devices.camera, fps=FPS)
+        for frame in live(source, self._stop.is_set):
             self._viewed.emit(frame)
             yield frame
+
+    def _in_view(self, card: QWidget) -> None:
+        """Scroll to the card once the page knows how high it is."""
+        QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(card))
 
     def _show_view(self, what: object) -> None:
         if isinstance(what, Frame):
@@ -220,8 +236,38 @@ class ScanStep(Step):
         again.clicked.connect(self.film_again)
         self.look_card.column.addLayout(Flow(self.seal, self.drop))
         self.look_card.column.addLayout(row(again))
+        self.busy = Note()
+        self.look_card.column.addWidget(self.busy)
         self.look_card.hide()
         self.column.addWidget(self.look_card)
+
+    # When there is nothing to look through.
+
+    def _not_filmed(self) -> None:
+        t = self.t
+        self.not_filmed = Card(t.say("There is no film"))
+        self.why_not = Words()
+        again = button(t.say("Film again"), "choice")
+        without = button(t.say("Go on without a film"), "choice")
+        again.clicked.connect(self.film_again)
+        without.clicked.connect(lambda: self._go_on(""))
+        self.not_filmed.column.addWidget(self.why_not)
+        self.not_filmed.column.addLayout(Flow(again, without))
+        self.not_filmed.hide()
+        self.column.addWidget(self.not_filmed)
+
+    def _no_film(self, error: Exception) -> None:
+        """The device gave nothing, or not one picture: the student says whether to try again."""
+        if isinstance(error, GrantError):
+            self._taken_back()
+            return
+        if not isinstance(error, ProctorError):
+            raise error
+        self.film_card.hide()
+        self.why_not.setText(tell(self.t, str(error)))
+        announce(self, self.why_not.text())
+        self.not_filmed.show()
+        self._in_view(self.not_filmed)
 
     def _filmed(self, measured: Measured) -> None:
         t = self.t
@@ -233,9 +279,10 @@ class ScanStep(Step):
                 "{points} % of the circle was seen.", points=t.percent(round(measured.coverage, 2))
             )
         self.coverage.setText(text)
+        announce(self, text)
         self._reload()
         self.look_card.show()
-        self.ensureWidgetVisible(self.look_card)
+        self._in_view(self.look_card)
 
     def _reload(self) -> None:
         scan = self._scan
@@ -267,6 +314,7 @@ class ScanStep(Step):
         scan, plan = self._scan, self.attempt.plan
         if scan is None:
             return
+        self.sealing = True
         self._busy()
         self._worker.run(
             lambda: scan.seal(room_list.lookers(discover(), off=plan.arranged)),
@@ -276,31 +324,61 @@ class ScanStep(Step):
 
     def throw_away(self) -> None:
         """Keep nothing, and go on."""
-        scan = self._scan
-        if scan is not None:
+        if self._scan is not None:
             self._busy()
             self.outcome = "declined"
-            self._worker.run(scan.drop, lambda _: self._go_on(""), self._failed)
+            self._go_on("")
 
     def _busy(self) -> None:
-        for one in (self.seal, self.drop, self.whole):
-            one.setEnabled(False)
-        self.attempt.say(self.t.say("One moment …"))
+        self.look_card.setEnabled(False)
+        self.not_filmed.setEnabled(False)
+        self.busy.say(self.t.say("One moment …"))
+        announce(self, self.busy.text)
 
     def _handed_over(self, _: Any) -> None:
-        self.outcome = "accepted"
+        self.sealing, self.outcome = False, "accepted"
         self._go_on(self.t.say("The film of your room is locked."))
 
-    def _go_on(self, sentence: str) -> None:
-        self._scan, self._stills = None, []
-        self.still.forget()
-        self._then(sentence)
+    def taken_back(self) -> None:
+        """The yes to this film was taken back elsewhere: filming ends by itself, and what is looked at goes."""
+        if self.look_card.isVisible() and not self.sealing:
+            self._taken_back()
+
+    def _taken_back(self) -> None:
+        self.outcome = "declined"
+        self._go_on(self.t.say("You took your yes back; nothing of the film is kept."))
 
     def _failed(self, error: Exception) -> None:
         """A scan that cannot be made is no obstacle: the exam goes on without."""
+        self.sealing = False
+        if isinstance(error, GrantError):
+            self._taken_back()
+            return
         if not isinstance(error, ProctorError):
             raise error
-        self._then(tell(self.t, str(error)))
+        self._go_on(tell(self.t, str(error)))
+
+    def _go_on(self, sentence: str) -> None:
+        """Whatever became of it: what was not handed over is gone, and the exam has its camera."""
+        session, scan = self._session, self.forget()
+        if session is None:
+            self._then(sentence)
+            return
+
+        def trouble(error: Exception) -> None:
+            if not isinstance(error, ProctorError):
+                raise error
+            self._then(sentence or tell(self.t, str(error)))
+
+        self._worker.run(
+            lambda: session.take_camera_back(scan), lambda _: self._then(sentence), trouble
+        )
+
+    def forget(self) -> RoomScan | None:
+        """Let go of the film; the scan, whose yes may still be to take back."""
+        scan, self._scan, self._stills = self._scan, None, []
+        self.still.forget()
+        return scan
 
     def leave(self) -> None:
         self._stop.set()

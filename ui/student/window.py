@@ -327,6 +327,7 @@ class StudentWindow(QMainWindow):
         if self._post is not None:
             self._post.blockSignals(True)
         if self.exam is not None and isValid(self.exam):
+            self.exam.people.forget()
             self.exam.deleteLater()
         self.attempt.worker.close()
         self.attempt.far.close()
