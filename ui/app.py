@@ -14,10 +14,19 @@ from policies.texts import LANGUAGES
 from proctor.errors import MissingError
 from ui import theme
 from ui.texts import Texts, texts
+from ui.widgets.mishap import Watch
 
+NAME = "Open Proctor"
 # Where X servers listen (X(7), "display names"), and the port of display 0.
 X_SOCKETS, X_PORT = Path("/tmp/.X11-unix"), 6000  # noqa: S108
 REACH_S = 2.0
+
+
+def begin(lang: str | None = None) -> tuple[QApplication, Texts]:
+    """As every command with a window begins: :func:`start`, and a mistake of ours is shown and not lost."""
+    running, said = start(NAME, lang)
+    Watch(running)
+    return running, said
 
 
 def start(name: str, lang: str | None = None) -> tuple[QApplication, Texts]:

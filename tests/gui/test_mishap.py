@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def watch(qapp: QApplication, home: Path) -> Iterator[Watch]:
     before = sys.excepthook
-    made = Watch(qapp, texts("en"))
+    made = Watch(qapp)
     yield made
     sys.excepthook = before
     if made.dialog is not None:
@@ -105,3 +107,86 @@ def test_it_speaks_the_readers_language(qtbot, home: Path, lang: str) -> None:
     ]
     assert (said == other) == (lang == "en")
     assert dialog.text.accessibleName()
+
+
+# Every window that a command opens, in one process, in Dutch: a mistake in its event loop must be shown and
+# leave the window as it is. Without a report on the screen a window is closed after a while, and told.
+WINDOWS = """
+import sys
+import time
+from pathlib import Path
+from PySide6.QtCore import QTimer
+import ui
+from PySide6.QtWidgets import QApplication
+from proctor.evaluate.dataset import read
+from ui.console.app import main as console
+from ui.institution.app import main as institution
+from ui.researcher.app import main as researcher
+from ui.student.app import main as student
+from ui.widgets.mishap import MishapDialog
+
+LONGEST_S = 60.0
+app = QApplication([])
+apps = {
+    "student": lambda: student(lang="nl"),
+    "institution": lambda: institution(lang="nl"),
+    "console": lambda: console(who="Ada", lang="nl"),
+    "console at a hub": lambda: console(who="Ada", lang="nl", hub=""),
+    "researcher": lambda: researcher(read(Path(sys.argv[1])), lang="nl"),
+}
+
+def shown():
+    return [w for w in app.topLevelWidgets() if isinstance(w, MishapDialog) and w.isVisible()]
+
+def others():
+    return [w for w in app.topLevelWidgets() if w.isWindow() and w.isVisible() and w not in shown()]
+
+def broken():
+    raise LookupError("a slip")
+
+for name, main in apps.items():
+    began, seen = time.monotonic(), []
+
+    def look():
+        if not seen and shown():
+            (dialog,) = shown()
+            seen.append((dialog.windowTitle(), "LookupError" in dialog.text.toPlainText(), bool(others())))
+            dialog.done_with.click()
+        elif seen or time.monotonic() - began > LONGEST_S:
+            for one in others():
+                one.close()
+            app.quit()
+
+    timer = QTimer(interval=20)
+    timer.timeout.connect(look)
+    QTimer.singleShot(0, timer.start)
+    QTimer.singleShot(50, broken)
+    main()
+    timer.stop()
+    sys.excepthook = sys.__excepthook__
+    print(name, *seen[0] if seen else ("nothing",), sep="|")
+for one in app.topLevelWidgets():
+    one.deleteLater()
+"""
+
+
+def test_every_window_shows_a_mistake_in_its_language_and_goes_on(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "sessions.csv").write_text("session,person,arm,media\none,p1,instructed,one.mp4\n", encoding="utf-8")
+    header = "session,start_s,end_s,kind,annotator,certain\n"
+    (study / "truth.csv").write_text(header, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS, str(study)],
+        env=os.environ | {"PROCTOR_HOME": str(tmp_path / "home"), "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    title = texts("nl").say("Something went wrong in this program")
+    told = [line.split("|") for line in done.stdout.splitlines()]
+    assert [one[0] for one in told] == [
+        "student", "institution", "console", "console at a hub", "researcher",
+    ], done.stderr  # fmt: skip
+    assert [one[1:] for one in told] == [[title, "True", "True"]] * 5

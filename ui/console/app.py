@@ -19,7 +19,6 @@ from ui.console.source import FolderSource
 from ui.console.start import KeyPage, StartPage
 from ui.console.window import ConsoleWindow
 from ui.texts import texts
-from ui.widgets.mishap import Watch
 
 
 def main(
@@ -39,14 +38,13 @@ def main(
     if hub is not None:
         return hub_app.main(hub, identities, lang)
     reader = local_reader(who)
-    running, said = app.start("Open Proctor", lang)
-    watch = Watch(running, said)
+    running, said = app.begin(lang)
     desks = [Desk(said.lang, reader, identities)]
     desks[0].show(case)
 
     def speak(wanted: str) -> None:
         old = desks.pop()
-        watch.t = app.speak(running, wanted)
+        app.speak(running, wanted)
         desks.append(old.in_language(wanted))
         desks[0].window.speak.connect(speak)
 

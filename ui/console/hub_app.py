@@ -19,7 +19,6 @@ from ui.console.source import CaseFile
 from ui.console.start import KeyPage
 from ui.console.window import ConsoleWindow
 from ui.texts import texts
-from ui.widgets.mishap import Watch
 
 # The clip that is opened comes first; the next case is read so much later (ms).
 AHEAD_MS = 700
@@ -30,14 +29,13 @@ def main(hub: str, identities: Sequence[x25519.Identity] = (), lang: str | None 
 
     Raises :class:`proctor.errors.MissingError` where there is no display.
     """
-    running, said = app.start("Open Proctor", lang)
-    watch = Watch(running, said)
+    running, said = app.begin(lang)
     desks = [HubDesk(said.lang, hub, identities)]
     desks[0].show()
 
     def speak(wanted: str) -> None:
         old = desks.pop()
-        watch.t = app.speak(running, wanted)
+        app.speak(running, wanted)
         desks.append(old.in_language(wanted))
         desks[0].window.speak.connect(speak)
 

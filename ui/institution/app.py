@@ -18,7 +18,7 @@ def main(file: Path | None = None, lang: str | None = None) -> int:
     ``file``: a policy to open; ``lang``: the window's language (default: the system's). Raises
     :class:`proctor.errors.MissingError` where there is no display.
     """
-    running, said = app.start("Open Proctor", lang)
+    running, said = app.begin(lang)
     windows = [open_window(said.lang, file)]
 
     def speak(wanted: str) -> None:

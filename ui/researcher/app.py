@@ -25,7 +25,7 @@ def main(dataset: Dataset, lang: str | None = None, who: str = "") -> int:
     remembered). Raises :class:`proctor.errors.MissingError` where there is no display, and
     :class:`InputError` for a name that is none.
     """
-    running, said = app.start("Open Proctor", lang)
+    running, said = app.begin(lang)
     desk = Desk(dataset, said, who)
     desk.show()
     return running.exec()

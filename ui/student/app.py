@@ -10,7 +10,6 @@ from ui import app
 from ui.student.attempt import Attempt
 from ui.student.window import StudentWindow
 from ui.texts import texts
-from ui.widgets.mishap import Watch
 
 
 def main(
@@ -23,17 +22,13 @@ def main(
     ``devices``: this computer's own where none are given. Raises :class:`proctor.errors.MissingError` where there
     is no display.
     """
-    running, said = app.start("Open Proctor", lang)
+    running, said = app.begin(lang)
     # The small window of the exam stays when the large one is hidden.
     running.setQuitOnLastWindowClosed(False)
-    watch = Watch(running, said)
     attempt = Attempt(said.lang, devices)
     window = open_window(attempt, invitation)
 
-    def speak(wanted: str) -> None:
-        watch.t = app.speak(running, wanted)
-
-    window.spoke.connect(speak)
+    window.spoke.connect(lambda wanted: app.speak(running, wanted))
     window.gone.connect(running.quit)
     return running.exec()
 

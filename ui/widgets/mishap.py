@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QLocale, QObject, QTimer, Signal
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from proctor.session import crash
 from ui import theme
-from ui.texts import Texts
+from ui.texts import LANGUAGES, Texts, texts
 from ui.widgets.layout import button, name_it
 from ui.widgets.words import Words
 
@@ -82,13 +82,15 @@ class MishapDialog(QDialog):
 
 
 class Watch(QObject):
-    """Shows a report as soon as the window is free to; one at a time, for a mistake may repeat itself."""
+    """Shows a report as soon as the window is free to; one at a time, for a mistake may repeat itself.
+
+    It speaks the language that the application speaks at that moment.
+    """
 
     happened = Signal(object)
 
-    def __init__(self, app: QApplication, t: Texts) -> None:
+    def __init__(self, app: QApplication) -> None:
         super().__init__(app)
-        self.t = t
         self.dialog: MishapDialog | None = None
         self.happened.connect(lambda report: QTimer.singleShot(0, lambda: self.show(report)))
         crash.in_windows(self.happened.emit)
@@ -97,7 +99,9 @@ class Watch(QObject):
         """Open the dialog, unless one is open."""
         if self.dialog is not None:
             return
-        self.dialog = MishapDialog(report, self.t, QApplication.activeWindow())
+        lang = QLocale().name().partition("_")[0]
+        said = texts(lang if lang in LANGUAGES else "en")
+        self.dialog = MishapDialog(report, said, QApplication.activeWindow())
         self.dialog.finished.connect(self._closed)
         self.dialog.open()
 
