@@ -21,9 +21,11 @@ if "PROCTOR_MODELS_MIRROR" not in os.environ and (SHARED / "models").is_dir():
 
 @pytest.fixture(scope="session", autouse=True)
 def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keys and cases of a test that names no home of its own never go to whoever runs the tests."""
+    """What a test that names no home of its own writes, or a program that it starts, goes to nobody's:
+    keys, cases, logs, and (on Linux) where windows stood, which Qt keeps in the configuration folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROCTOR_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
 
 
