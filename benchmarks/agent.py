@@ -30,12 +30,11 @@ def bare(recording: Path, seconds: float) -> dict[str, float]:
     """The networks and codecs alone: decode, landmarker 10/s, YuNet 5/s, YOLO 2/s, VAD, x264, AAC."""
     import av
     import cv2
-    import mediapipe as mp
     import numpy as np
     import onnxruntime as ort
     import webrtcvad
-    from mediapipe.tasks.python import BaseOptions, vision
 
+    from detectors._landmarks import Landmarker
     from models import registry
 
     options = ort.SessionOptions()
@@ -47,17 +46,7 @@ def bare(recording: Path, seconds: float) -> dict[str, float]:
             str(registry.find(name)), options, providers=["CPUExecutionProvider"]
         )
 
-    landmarker = vision.FaceLandmarker.create_from_options(
-        vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(
-                model_asset_buffer=Path(str(registry.find("face_landmarker"))).read_bytes()
-            ),
-            running_mode=vision.RunningMode.VIDEO,
-            num_faces=1,
-            output_face_blendshapes=True,
-            output_facial_transformation_matrixes=True,
-        )
-    )
+    landmarker = Landmarker(Path(str(registry.find("face_landmarker"))).read_bytes())
     yunet, yolo, silero = net("yunet"), net("yolo11n"), net("silero_vad")
     gate = webrtcvad.Vad(2)
     height, width = yolo.get_inputs()[0].shape[2:]
@@ -77,10 +66,7 @@ def bare(recording: Path, seconds: float) -> dict[str, float]:
             image = frame.to_ndarray(format="bgr24")
             if taken == 0:
                 video.height, video.width = image.shape[:2]
-            landmarker.detect_for_video(
-                mp.Image(mp.ImageFormat.SRGB, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)),
-                taken * 100,
-            )
+            landmarker.find(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), 1 + taken * 100)
             if taken % OBJECTS_EVERY == 0:
                 blob = cv2.dnn.blobFromImage(image, 1 / 255, (width, height), swapRB=True)
                 yolo.run(None, {yolo.get_inputs()[0].name: blob})

@@ -65,14 +65,17 @@ class Glances:
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, float | None]] = deque()
+        self._away = 0
 
     def add(self, t: float, score: float | None) -> None:
         """One look at second ``t``: its score for *away*, ``None`` for unknown."""
         if self._looks and t <= self._looks[-1][0]:
             self._looks.clear()  # time went back: another recording, or a device that came back
+            self._away = 0
         self._looks.append((t, score))
+        self._away += _is_away(score)
         while self._looks[0][0] < t - KEPT_S - HOLD_S:
-            self._looks.popleft()
+            self._away -= _is_away(self._looks.popleft()[1])
 
     def between(self, start: float, end: float) -> Looked:
         """What was seen from ``start`` to ``end`` (s)."""
@@ -97,11 +100,19 @@ class Glances:
 
     def often(self, t: float) -> str:
         """Numbers that say so, when the last seconds hold many glances; else empty."""
+        # Too few looks away to fill the time, were each followed by the longest bridge: no need to
+        # go through all of them, ten times a second.
+        if self._away * (HOLD_S + BRIDGE_S) < OFTEN_SHARE * OFTEN_S:
+            return ""
         looked = self.between(t - OFTEN_S, t)
         few = len(looked.glances) < OFTEN_GLANCES
         if few or looked.away_s < OFTEN_SHARE * OFTEN_S - 1e-6:
             return ""
         return f"away for {looked.away_s:.1f} of {OFTEN_S:g} s, in {len(looked.glances)} looks"
+
+
+def _is_away(score: float | None) -> bool:
+    return score is not None and score >= AWAY_FROM
 
 
 class Answers:

@@ -14,12 +14,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from detectors._noise import without_known_remarks
+from detectors._landmarks import Floats, Landmarker, Landmarks
 from proctor.types import Box, Frame, Image
-
-Floats = npt.NDArray[np.float32]
 
 # Larger pictures are shrunk first: both networks work on far smaller crops (192 and 256 px inside
 # the landmarker), so nothing is lost and an 8K camera costs no more than a 720p one.
@@ -110,7 +107,7 @@ class FaceMesh:
     def acquire(self) -> FaceMesh:
         """One more detector uses it; loads the network for the first."""
         if self._users == 0:
-            self._task = _make_landmarker(self._model)
+            self._task = Landmarker(self._model)
         self._users += 1
         return self
 
@@ -126,7 +123,7 @@ class FaceMesh:
         """Forget the tracked face (the task smooths over frames, so it is made anew)."""
         if self._task is not None and self._offset_ms is not None:
             self._task.close()
-            self._task = _make_landmarker(self._model)
+            self._task = Landmarker(self._model)
             self._forget()
 
     def doubt(self, t: float, box: Box) -> None:
@@ -143,21 +140,17 @@ class FaceMesh:
         return self._view
 
     def _infer(self, frame: Frame) -> FaceView | None:
-        import mediapipe as mp
-
         if min(frame.image.shape[:2]) < MIN_SIDE:
             return None
         image = shrink(frame.image, MAX_SIDE)
         # What found the face last time goes first; the other is tried only where it fails.
         for lifted in (self._lifted, not self._lifted):
             shown = lift(image) if lifted else image
-            # cvtColor returns a C-contiguous array; mp.Image reads any other as garbage, silently.
-            picture = mp.Image(
-                image_format=mp.ImageFormat.SRGB, data=cv2.cvtColor(shown, cv2.COLOR_BGR2RGB)
-            )
-            result = self._task.detect_for_video(picture, self._stamp(frame.t))
-            if result.face_landmarks:
-                view = _view(result, frame.image.shape[1], frame.image.shape[0])
+            # cvtColor returns a C-contiguous array, as the landmarker must have it.
+            picture = cv2.cvtColor(shown, cv2.COLOR_BGR2RGB)
+            found = self._task.find(np.asarray(picture, np.uint8), self._stamp(frame.t))
+            if found is not None:
+                view = _view(found, frame.image.shape[1], frame.image.shape[0])
                 if not self._is_doubted(frame.t, view.box):
                     self._lifted = lifted
                     return view
@@ -291,28 +284,10 @@ def _decode(outputs: dict[str, Any], width: int, threshold: float) -> tuple[Floa
     return np.concatenate(boxes), np.concatenate(scores)
 
 
-def _make_landmarker(model: bytes) -> Any:
-    # Imported here: MediaPipe costs 0.2 s, and listing plug-ins needs none of it.
-    from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_buffer=model),
-        running_mode=vision.RunningMode.VIDEO,
-        # Asking for more makes it search again on every frame; YuNet finds the others.
-        num_faces=1,
-        output_face_blendshapes=True,
-        output_facial_transformation_matrixes=True,
-    )
-    with without_known_remarks():
-        return vision.FaceLandmarker.create_from_options(options)
-
-
-def _view(result: Any, width: int, height: int) -> FaceView:
-    points = np.array([(p.x, p.y, p.z) for p in result.face_landmarks[0]], np.float32)
+def _view(found: Landmarks, width: int, height: int) -> FaceView:
+    points, shape = found.points, found.shapes
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    matrix = np.asarray(result.facial_transformation_matrixes[0], np.float32).reshape(4, 4)
-    rotation = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
-    shape = {c.category_name: float(c.score) for c in result.face_blendshapes[0]}
+    rotation = found.matrix[:3, :3] / np.linalg.norm(found.matrix[:3, :3], axis=0)
     # Blendshapes name the person's own left and right; the camera sees them swapped.
     to_right = shape["eyeLookOutLeft"] + shape["eyeLookInRight"]
     to_left = shape["eyeLookInLeft"] + shape["eyeLookOutRight"]

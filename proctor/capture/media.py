@@ -94,7 +94,10 @@ def tracks(container: InputContainer) -> tuple[av.VideoStream | None, av.AudioSt
 
 def seconds(stamp: int | None, base: Fraction | None) -> float | None:
     """A timestamp in units of ``base`` as seconds."""
-    return None if stamp is None or base is None else float(stamp * base)
+    if stamp is None or base is None:
+        return None
+    # As exact as the product of fractions, which would be reduced for every frame.
+    return stamp * base.numerator / base.denominator
 
 
 @dataclass(slots=True)

@@ -21,8 +21,8 @@ OnReached = Callable[[str, float], None]
 # How often the progress of workers is looked at.
 LOOK_S = 0.5
 CONNECT_S = 15.0
-# Recordings that one process scores. Native libraries keep about 5 MB of each (measured over 26), and a
-# process must stay under 1 GB.
+# Recordings that one process scores. On Linux memory stays flat (docs/decisions/0038); on other systems nobody
+# has measured it, and a process must stay under 1 GB.
 EACH = 50
 
 _reached: Any = None

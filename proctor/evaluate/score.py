@@ -6,6 +6,8 @@ only what comes after the detectors is left out: rules run later, on what is kep
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import heapq
 import os
 import platform
@@ -107,6 +109,8 @@ def score(task: Task, on_reached: OnReached | None = None) -> Scored:
     except (OSError, MemoryError) as error:
         why = f"{Path(task.media).name} could not be scored: {type(error).__name__}: {error}."
         return Scored(task.session, {}, failed=why, machine=machine())
+    finally:
+        give_back()
     files, seconds, lost = scored
     return Scored(
         task.session,
@@ -188,10 +192,14 @@ class _Run:
             on_marker=self._marker,
             on_lost=lambda t, station: self.hung.append(station),
         )
+        # Programs and networks stay as long as the recording: the collector need not walk through them
+        # again and again (1.4 % of all that scoring cost).
+        gc.freeze()
         try:
             with closing(self._played.samples(self._camera, self._microphone)) as samples:
                 return driver.run(samples)
         finally:
+            gc.unfreeze()
             close_all(self._stations, self.problems.append)
 
     def _media(self, sample: Sample) -> None:
@@ -208,6 +216,20 @@ class _Run:
 def machine() -> str:
     """What kind of computer this is, without its name."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+
+
+def give_back() -> None:
+    """Return memory that was freed to the system; nothing to do but on Linux.
+
+    Detectors work on threads of their own, and glibc keeps what those threads freed: about 4 MB of every
+    recording, although nothing in it is used any more (the same objects, threads and files are there).
+    """
+    if sys.platform == "linux":
+        trim = getattr(
+            ctypes.CDLL(None), "malloc_trim", None
+        )  # other C libraries than glibc lack it
+        if trim is not None:
+            trim(0)
 
 
 def peak_memory() -> int:

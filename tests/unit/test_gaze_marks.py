@@ -373,3 +373,23 @@ def test_many_glances_count_as_one_act_and_a_single_one_does_not(media, make):
     between = [o.reason for o in said if isinstance(o, Observation) and "looks" in o.reason]
     assert between
     assert all(reason.startswith("away for ") for reason in between)
+
+
+def test_whether_glances_are_often_is_what_going_through_all_looks_says():
+    """Most moments are decided by a count; it must never say no where the looks say yes."""
+    rng = np.random.default_rng(8)
+    yes = 0
+    for _ in range(60):
+        glances, t, away = Glances(), 0.0, False
+        share = rng.uniform(0.2, 1.0)
+        for _ in range(250):
+            t += float(rng.choice([0.1, 0.2, 0.4, 0.7]))
+            if rng.random() < 0.25:
+                away = rng.random() < share
+            known = rng.random() < 0.95
+            glances.add(t, (0.9 if away else 0.1) if known else None)
+            looked = glances.between(t - 10.0, t)
+            often = len(looked.glances) >= 3 and looked.away_s >= 6.0 - 1e-6
+            assert bool(glances.often(t)) == often
+            yes += often
+    assert yes > 100

@@ -26,7 +26,7 @@ def test_it_ends_also_when_the_work_fails(capfd):
 
 
 def test_making_the_landmarker_says_nothing(capfd, model):
-    from detectors._nets import _make_landmarker
+    from detectors._landmarks import Landmarker
 
-    _make_landmarker(model("face_landmarker").read_bytes()).close()
+    Landmarker(model("face_landmarker").read_bytes()).close()
     assert capfd.readouterr().err == ""
