@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proctor.evidence.hub_receipts import HubKey
 
 
 def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,6 +47,13 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="with --check and without a case: the attempt's public key (base64), from the consent "
         "record",
     )
+    parser.add_argument(
+        "--hub",
+        type=Path,
+        metavar="FILE",
+        help="with --check and without a case: the hub's name and key (hub/hub.json of a case, or what its "
+        "address /v1/hub answers), so that its countersignature is checked, too",
+    )
     parser.set_defaults(run=run)
 
 
@@ -53,8 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.check is not None:
         return _check(arguments)
-    if arguments.key is not None:
-        raise InputError("--key is for checking a proof; give --check FILE with it.")
+    for name in ("key", "hub"):
+        if getattr(arguments, name) is not None:
+            raise InputError(f"--{name} is for checking a proof; give --check FILE with it.")
     provable = proof.load(arguments.case)
     if arguments.record is not None:
         made = provable.inclusion(arguments.record)
@@ -79,16 +91,35 @@ def _check(arguments: argparse.Namespace) -> int:
         raise InputError("--to is for writing a proof; leave it out with --check.")
     made = _read(arguments.check, proof.MAX_BYTES)
     if arguments.case.is_dir():
-        if arguments.key is not None:
-            raise InputError("A case names its attempt's key itself; leave out --key.")
+        for name, whose in (("key", "attempt's"), ("hub", "hub's")):
+            if getattr(arguments, name) is not None:
+                raise InputError(f"A case names its {whose} key itself; leave out --{name}.")
         print(proof.check_in_case(made, arguments.case))
         return 0
     if arguments.key is None:
         raise InputError(
             "Without the case, the attempt's public key says whose signature counts: give it with --key."
         )
-    print(proof.check_alone(made, _read(arguments.case, journal.MAX_LINE + 1), _key(arguments.key)))
+    shown = _read(arguments.case, journal.MAX_LINE + 1)
+    print(proof.check_alone(made, shown, _key(arguments.key), _hub(arguments.hub)))
     return 0
+
+
+def _hub(path: Path | None) -> HubKey | None:
+    import json
+
+    from proctor.errors import InputError
+    from proctor.evidence import hub_receipts
+
+    if path is None:
+        return None
+    try:
+        found = hub_receipts.key_of(json.loads(_read(path, hub_receipts.MAX_BYTES)))
+    except (ValueError, RecursionError):
+        found = None
+    if found is None:
+        raise InputError(f'{path} holds no hub\'s name and key, as {{"name": …, "public_key": …}}.')
+    return found
 
 
 def _read(path: Path, limit: int) -> bytes:

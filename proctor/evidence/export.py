@@ -26,7 +26,7 @@ from policies import load, sign
 from policies.engine import ConsentState
 from policies.errors import PolicyError
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import access, deciding, explanation, layout, proof
+from proctor.evidence import access, deciding, explanation, hub_receipts, layout, proof
 from proctor.evidence.access import Reader
 from proctor.evidence.disk import PART, read_bounded, said_plainly, sync_file, sync_folder
 from proctor.evidence.erasure import is_room_scan
@@ -139,6 +139,7 @@ def _fill(
         layout.POLICY,
         layout.JOURNAL,
         *_others(view.folder),
+        *(f"{layout.HUB}/{path.name}" for path in hub_receipts.files(view.folder)),
         *deciding.files(view.folder),
     ):
         writer.add(f"case/{name}", _read(view.folder / name, MAX_JOURNAL))

@@ -11,11 +11,13 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from proctor.errors import CheckFailed
 from proctor.evidence import checkpoint, cosignature, layout
 from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded, said_plainly, write_whole
@@ -84,11 +86,19 @@ def keep(folder: Path, size: int, note: bytes) -> None:
 def notes(folder: Path) -> dict[int, bytes]:
     """Every countersigned checkpoint that is kept, by the number of lines that it is over."""
     found = {}
-    for path in sorted((folder / layout.HUB).glob(f"*{layout.NOTE_SUFFIX}")):
+    for path in files(folder):
         stem = path.name.removesuffix(layout.NOTE_SUFFIX)
         if stem.isascii() and stem.isdigit():
             found[int(stem)] = read_bounded(path, MAX_BYTES)
     return found
+
+
+def files(folder: Path) -> list[Path]:
+    """What a hub gave for the case in ``folder``; nothing where its folder is a link."""
+    below = folder / layout.HUB
+    if below.is_symlink() or not below.is_dir():
+        return []
+    return sorted(path for path in below.iterdir() if layout.expected(f"{layout.HUB}/{path.name}"))
 
 
 def wrong_with(note: bytes, size: int, attempt: str, public: bytes, key: HubKey) -> str:
@@ -99,6 +109,59 @@ def wrong_with(note: bytes, size: int, attempt: str, public: bytes, key: HubKey)
     except NoteError as error:
         return str(error)
     return "" if made.size == size else f"it is over {made.size} lines, not {size}"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A countersigned checkpoint that holds: over ``size`` lines, seen by the hub at ``when``."""
+
+    size: int
+    note: bytes
+    when: datetime
+
+
+def receipts(
+    folder: Path, attempt: str, public: bytes, tree: Tree
+) -> tuple[HubKey | None, list[Receipt]]:
+    """The key that the hub of a case showed, and its receipts, smallest first, once all of them hold.
+
+    ``attempt`` and ``public`` are the name and key of the attempt, ``tree`` the one over the lines of its
+    journal. Raises :class:`CheckFailed` at a receipt, or a state of the hub's log, that does not hold.
+    """
+    key = kept_key(folder)
+    try:
+        found = notes(folder)
+        log = folder / layout.HUB / LOG
+        state = read_bounded(log, MAX_BYTES) if log.exists() else None
+    except (OSError, ValueError) as error:
+        raise CheckFailed(f"A receipt of the hub cannot be read: {error}.") from error
+    if key is None:
+        if found or state is not None:
+            raise CheckFailed("There are receipts of a hub, and not the key that it showed.")
+        return None, []
+    held = []
+    for size, note in sorted(found.items()):
+        reason = wrong_with(note, size, attempt, public, key)
+        if not reason and size > tree.size:
+            reason = f"it is over {size} lines, and the journal has {tree.size}"
+        if not reason:
+            made = checkpoint.read(note, attempt, public)
+            reason = "" if made.root == tree.root(size) else "it is over other lines"
+        if reason:
+            raise CheckFailed(f"The hub's receipt over {size} lines does not hold: {reason}.")
+        held.append(Receipt(size, note, cosignature.check(note, key.name, key.public)))
+    try:
+        if state is not None:
+            checkpoint.read(state, key.name, key.public)
+    except NoteError as error:
+        raise CheckFailed(f"The state of the hub's log does not hold: {error}.") from error
+    return key, held
+
+
+def told(key: HubKey, last: Receipt) -> str:
+    """When a hub saw the journal, and the key by which that is known."""
+    encoded = base64.b64encode(key.public).decode("ascii")
+    return f"{key.name} (key {encoded}) saw {last.size} records of it at {last.when:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class _Evidence(Protocol):
@@ -112,28 +175,15 @@ def question(evidence: _Evidence) -> str:
     """One check of ``proctor case verify``: every receipt of a hub is over this very journal."""
     from proctor.evidence.verify import Failed
 
-    key, (attempt, public) = kept_key(evidence.folder), evidence.key()
     try:
-        found = notes(evidence.folder)
-    except (OSError, ValueError) as error:
-        raise Failed(f"A receipt of the hub cannot be read: {error}.") from error
+        key, held = receipts(evidence.folder, *evidence.key(), evidence.tree)
+    except CheckFailed as error:
+        raise Failed(str(error)) from error
     if key is None:
-        if found:
-            raise Failed("There are receipts of a hub, and not the key that it showed.")
         return "No hub has given receipts for this case."
-    for size, note in found.items():
-        reason = wrong_with(note, size, attempt, public, key)
-        if not reason and size > evidence.tree.size:
-            reason = f"it is over {size} lines, and the journal has {evidence.tree.size}"
-        if not reason:
-            made = checkpoint.read(note, attempt, public)
-            reason = "" if made.root == evidence.tree.root(size) else "it is over other lines"
-        if reason:
-            raise Failed(f"The hub's receipt over {size} lines does not hold: {reason}.")
-    if not found:
+    if not held:
         return f"The hub {key.name} is known, and has given no receipt yet."
-    last = cosignature.check(found[max(found)], key.name, key.public)
-    return f"{len(found)} receipts of {key.name}, the last over {max(found)} lines at {last.isoformat()}."
+    return f"{len(held)} receipts hold; {told(key, held[-1])}. Ask the hub whether it is its key."
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:

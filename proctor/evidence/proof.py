@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import checkpoint, journal, layout, tree
+from proctor.evidence import checkpoint, cosignature, hub_receipts, journal, layout, tree
 from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded
+from proctor.evidence.hub_receipts import HubKey, Receipt
 from proctor.evidence.view import public_key
 
 INCLUSION = "c2sp.org/tlog-proof@v1"
@@ -42,19 +43,35 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Provable:
-    """The journal of a case with the checkpoints that hold for it, smallest first."""
+    """The journal of a case with the checkpoints that hold for it, smallest first.
+
+    ``hub`` is the key of the hub that countersigned some of them, ``receipts`` those, smallest first.
+    """
 
     lines: tuple[bytes, ...]
     tree: tree.Tree
     signed: tuple[Signed, ...]
+    hub: HubKey | None = None
+    receipts: tuple[Receipt, ...] = ()
+
+    def _towards(self, size: int) -> Signed:
+        """The checkpoint to prove with that covers ``size`` records: the newest that a hub countersigned, for
+        its word is worth more to a stranger than some records more; else the newest."""
+        if self.receipts and self.receipts[-1].size >= size:
+            last = self.receipts[-1]
+            return Signed(
+                Checkpoint(self.signed[-1].checkpoint.origin, last.size, self.tree.root(last.size)),
+                last.note,
+            )
+        return self.signed[-1]
 
     def inclusion(self, number: int) -> bytes:
-        """The proof that record ``number`` (from 1) is in the journal of the newest checkpoint."""
+        """The proof that record ``number`` (from 1) is in the journal of a checkpoint (see :meth:`_towards`)."""
         if not 1 <= number <= len(self.lines):
             raise InputError(
                 f"This case has no record {number}; they are numbered 1 to {len(self.lines)}."
             )
-        newest = self.signed[-1]
+        newest = self._towards(number)
         if number > newest.checkpoint.size:
             raise InputError(
                 f"Record {number} is not signed yet: the last checkpoint covers "
@@ -64,8 +81,8 @@ class Provable:
         return _write([INCLUSION, f"index {number - 1}"], hashes, newest.note)
 
     def consistency(self, size: int) -> bytes:
-        """The proof that the newest checkpoint extends the one over ``size`` records."""
-        newest = self.signed[-1]
+        """The proof that a newer checkpoint (see :meth:`_towards`) extends the one over ``size`` records."""
+        newest = self._towards(size)
         sizes = [one.checkpoint.size for one in self.signed]
         if size not in sizes:
             known = ", ".join(map(str, sizes[-5:]))
@@ -102,7 +119,8 @@ def load(folder: Path) -> Provable:
     if not signed:
         raise InputError(f"The case in {folder} has no checkpoint yet, so nothing can be proved.")
     signed.sort(key=lambda one: one.checkpoint.size)
-    return Provable(stored.lines, grown, tuple(signed))
+    hub, receipts = hub_receipts.receipts(folder, attempt, public, grown)
+    return Provable(stored.lines, grown, tuple(signed), hub, tuple(receipts))
 
 
 def check_inclusion(proof: bytes, line: bytes, attempt: str, public: bytes) -> tuple[int, int]:
@@ -141,10 +159,27 @@ def check_consistency(proof: bytes, old: Checkpoint, public: bytes) -> int:
     return made.size
 
 
-def check_in_case(proof: bytes, folder: Path) -> str:
-    """What ``proof`` proves of the case in ``folder``, as a sentence. Raises :class:`ProofError`.
+def seen_by(proof: bytes, key: HubKey | None) -> str:
+    """A sentence about the countersignature that the checkpoint of ``proof`` has; empty where it has none.
 
-    The journal and checkpoints of the case are known to agree before.
+    Raises :class:`ProofError` at one in the name of ``key`` that does not fit. Without ``key`` nobody's counts.
+    """
+    note = _read(proof)[2]
+    try:
+        text, lines = checkpoint.parts(note)
+        names = {name for name, _ in lines} - {text.partition("\n")[0]}
+        if key is None or key.name not in names:
+            return "Whose countersignature it has was not checked." if names else ""
+        when = cosignature.check(note, key.name, key.public)
+    except NoteError as error:
+        raise ProofError(f"The proof's checkpoint does not hold: {error}.") from error
+    return f"{key.name} saw it in this state at {when:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def check_in_case(proof: bytes, folder: Path) -> str:
+    """What ``proof`` proves of the case in ``folder``, as sentences. Raises :class:`ProofError`.
+
+    The journal, the checkpoints and a hub's receipts are known to agree before.
     """
     provable = load(folder)
     first = journal.parse(provable.lines[0], 1)
@@ -155,20 +190,26 @@ def check_in_case(proof: bytes, folder: Path) -> str:
         old = [one.checkpoint for one in provable.signed if one.checkpoint.size == size]
         if not old:
             raise ProofError(f"The case has no checkpoint over {size} records to hold it against.")
-        return _extends(size, check_consistency(proof, old[0], public))
+        proved = _extends(size, check_consistency(proof, old[0], public))
+        return f"{proved} {seen_by(proof, provable.hub)}".rstrip()
     indices = [line for line in head if line.startswith("index ")]
     number = _number(indices[0].removeprefix("index ")) + 1 if indices else 0
     if not 1 <= number <= len(provable.lines):
         raise ProofError("The proof is of a record that the case does not have.")
-    return _stands(*check_inclusion(proof, provable.lines[number - 1], attempt, public))
+    proved = _stands(*check_inclusion(proof, provable.lines[number - 1], attempt, public))
+    return f"{proved} {seen_by(proof, provable.hub)}".rstrip()
 
 
-def check_alone(proof: bytes, shown: bytes, public: bytes) -> str:
-    """What ``proof`` proves without the case, as a sentence. Raises :class:`ProofError`.
+def check_alone(proof: bytes, shown: bytes, public: bytes, hub: HubKey | None = None) -> str:
+    """What ``proof`` proves without the case, as sentences. Raises :class:`ProofError`.
 
     ``shown`` is the record's line, or the older checkpoint (a note); ``public`` the attempt's Ed25519
-    key (32 bytes).
+    key (32 bytes); ``hub`` whose countersignature is looked for.
     """
+    return f"{_alone(proof, shown, public)} {seen_by(proof, hub)}".rstrip()
+
+
+def _alone(proof: bytes, shown: bytes, public: bytes) -> str:
     if _read(proof)[0][0].startswith("old "):
         attempt = _attempt(shown.partition(b"\n")[0].decode("utf-8", "replace"))
         old = _open(shown, attempt, public)

@@ -1,9 +1,10 @@
 """Check a case of Open Proctor, or an export of one, with nothing but Python 3.11 and `cryptography`.
 
-    python verify_case.py [FOLDER] [--root-key KEY] [--proof FILE]
+    python verify_case.py [FOLDER] [--root-key KEY] [--hub-key KEY] [--proof FILE]
 
 FOLDER is a case, or an unpacked export (default: where this file lies). KEY is the Ed25519 public key
-(base64) of the institution that signed the exam's policy; without it, who signed is not checked. FILE
+(base64) of the institution that signed the exam's policy, or of the hub that countersigned the journal;
+without it, who signed is not checked, only that it was the key which goes along. FILE
 is a proof that somebody shows of a record or of an older checkpoint of this case.
 
 This file is written apart from the program that wrote the case, and is meant to be read. It trusts
@@ -169,10 +170,10 @@ def envelope(raw: bytes, kind: str) -> tuple[bytes, bytes, list[bytes]]:
 class Case:
     """What the checks have read so far."""
 
-    def __init__(self, folder: Path, root_key: bytes | None) -> None:
+    def __init__(self, folder: Path, root_key: bytes | None, hub_key: bytes | None = None) -> None:
         self.export = folder if (folder / "export.dsse").exists() else None
         self.folder = folder / "case" if self.export else folder
-        self.root_key = root_key
+        self.root_key, self.hub_key = root_key, hub_key
         self.lines: list[bytes] = []
         self.records: list[dict[str, Any]] = []
         self.listed: dict[str, Any] = {}
@@ -431,6 +432,54 @@ def check_decisions(case: Case) -> str:
     return f"{len(there)} statements of {len(people)} people: {'; '.join(sorted(people)[:3])}."
 
 
+def check_hub(case: Case) -> str:
+    """What a hub countersigned (C2SP tlog-cosignature) is this journal, and the last state of its own log is its."""
+    folder = case.folder / "hub"
+    there = sorted(folder.glob("*.note"))
+    if not there and not (folder / "hub.json").exists():
+        return "No hub has given receipts for this case."
+    try:
+        said = json.loads(read(folder / "hub.json"))
+        name, public = str(said["name"]), decode(said["public_key"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise No("hub.json names no hub and no key.") from error
+    if case.hub_key is not None and public != case.hub_key:
+        raise No("The receipts are of another hub's key than the one given.")
+    attempt, own, _ = case.consent()
+    leaves = [hashlib.sha256(b"\x00" + line).digest() for line in case.lines]
+    last = "none yet"
+    held = 0
+    for path in there:
+        note = read(path)
+        if path.name == "log.note":
+            checkpoint(note, name, public)
+            continue
+        size, root = checkpoint(note, attempt, own)
+        if path.name != f"{size:08d}.note" or size > len(leaves) or root_of(leaves[:size]) != root:
+            raise No(f"The hub's receipt {path.name} is over another journal than this one.")
+        seconds = countersigned(note, name, public)
+        held, last = held + 1, f"the last over {size} records, {seconds} s after 1970-01-01 UTC"
+    known = (
+        "the key given"
+        if case.hub_key
+        else f"key {said['public_key']}; ask the hub whether it is its"
+    )
+    return f"{held} receipts of {name} ({last}), signed with {known}."
+
+
+def countersigned(note: bytes, name: str, public: bytes) -> int:
+    """When ``name`` countersigned the note, in seconds since 1970: time (8 bytes) and signature after the hash."""
+    text, _, signatures = note.decode("utf-8").rpartition("\n\n")
+    named = hashlib.sha256(name.encode() + b"\n\x04" + public).digest()[:4]
+    for line in signatures.splitlines():
+        blob = decode(line.removeprefix(f"— {name} ")) if line.startswith(f"— {name} ") else b""
+        seconds = int.from_bytes(blob[4:12], "big")
+        signed = f"cosignature/v1\ntime {seconds}\n{text}\n".encode()
+        if blob[:4] == named and len(blob) == 76 and holds(public, blob[12:], signed):
+            return seconds
+    raise No("A receipt is not countersigned by the hub's key.")
+
+
 CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
     ("The export is whole", check_export),
     ("The journal can be read to its end", check_journal),
@@ -441,6 +490,7 @@ CHECKS: Sequence[tuple[str, Callable[[Case], str]]] = (
     ("Clips encrypted anew belong to the journal", check_new_clips),
     ("The logs of who opened what are as they were signed", check_access),
     ("What people decided is as they signed it", check_decisions),
+    ("What a hub signed for is this journal", check_hub),
     ("The proofs that go along hold", check_proofs),
 )
 
@@ -450,11 +500,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check a case or an export of one.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--root-key", metavar="KEY", help="the institution's public key (base64)")
+    parser.add_argument("--hub-key", metavar="KEY", help="the hub's public key (base64)")
     parser.add_argument("--proof", metavar="FILE", type=Path, help="a proof of one of its records")
     given = parser.parse_args(words)
     failed = 0
     try:
-        case = Case(given.folder, decode(given.root_key) if given.root_key else None)
+        keys = [decode(key) if key else None for key in (given.root_key, given.hub_key)]
+        case = Case(given.folder, *keys)
     except No as no:
         parser.error(str(no))
     checks = list(CHECKS)

@@ -112,7 +112,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert main(["replay", "exam.mp4", "--case", "case1", "--json", *rules]) == 0
     lines = Path("case1/journal.jsonl").read_text("utf-8").splitlines()
     Path("line.json").write_text(lines[16], "utf-8")
-    Path("attempt.pub").write_text(json.loads(lines[0])["data"]["public_key"], "ascii")
+    public = json.loads(lines[0])["data"]["public_key"]
+    Path("attempt.pub").write_text(public, "ascii")
+    hub = {"name": "hub.lake.example/log", "public_key": public}
+    Path("hub.json").write_text(json.dumps(hub), "ascii")
     Path("public").mkdir()
     patch.undo()
     return folder

@@ -252,7 +252,7 @@ def test_the_verifier_needs_python_and_cryptography_only(
 ) -> None:
     result = alone(anew[0], tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.endswith("10 of 10 checks passed.\n")
+    assert result.stdout.endswith("11 of 11 checks passed.\n")
     assert "the word of whoever exported them" in result.stdout
     key = keys.local_signing_key().public_key()
     assert "Warning: it is the policy agreed to" in result.stdout
