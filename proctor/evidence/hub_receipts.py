@@ -158,12 +158,6 @@ def receipts(
     return key, held
 
 
-def told(key: HubKey, last: Receipt) -> str:
-    """When a hub saw the journal, and the key by which that is known."""
-    encoded = base64.b64encode(key.public).decode("ascii")
-    return f"{key.name} (key {encoded}) saw {last.size} records of it at {last.when:%Y-%m-%d %H:%M:%S} UTC"
-
-
 class _Evidence(Protocol):
     folder: Path
     tree: Tree
@@ -183,7 +177,11 @@ def question(evidence: _Evidence) -> str:
         return "No hub has given receipts for this case."
     if not held:
         return f"The hub {key.name} is known, and has given no receipt yet."
-    return f"{len(held)} receipts hold; {told(key, held[-1])}. Ask the hub whether it is its key."
+    encoded, last = base64.b64encode(key.public).decode("ascii"), held[-1]
+    return (
+        f"{len(held)} receipts of {key.name}, the last over {last.size} records at "
+        f"{last.when:%Y-%m-%d %H:%M:%S} UTC, signed with key {encoded}. Ask the hub whether it is its."
+    )
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:

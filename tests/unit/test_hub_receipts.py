@@ -89,7 +89,8 @@ def test_an_export_holds_every_receipt_and_both_verifiers_check_them(
     assert ok
     encoded = base64.b64encode(KEY.public).decode()
     last = max(sizes(received))
-    assert f"{NAME} (key {encoded}) saw {last} records of it at 2026-03-01 12:30:00 UTC" in told
+    assert f"receipts of {NAME}, the last over {last} records at 2026-03-01 12:30:00 UTC" in told
+    assert f"signed with key {encoded}. Ask the hub" in told
     assert verify_case.main([str(folder), "--hub-key", encoded]) == 0
     out = capsys.readouterr().out
     seconds = int(SEEN.timestamp())
