@@ -61,7 +61,12 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     shut.add_argument("--again", action="store_true", help="open a shut account again")
     shut.set_defaults(run=run_disable)
 
-    for step in (new, listing, reset, role, shut):
+    opened = steps.add_parser("log-ins", help="the log-ins of an account that hold; ends them")
+    opened.add_argument("name")
+    opened.add_argument("--end", metavar="ID", help="end this one, or `all` of them")
+    opened.set_defaults(run=run_log_ins)
+
+    for step in (new, listing, reset, role, shut, opened):
         step.add_argument("--settings", type=Path, metavar="FILE", help="the hub's settings (TOML)")
         step.add_argument(
             "--folder", type=Path, metavar="FOLDER", help="where the hub keeps things"
@@ -170,6 +175,39 @@ def run_disable(arguments: argparse.Namespace) -> int:
             kind = "staff.opened" if arguments.again else "staff.shut"
             log.append(tx, kind, {"person": person.name}, at=hub.now())
     print(f"The account '{person.name}' is {'open again' if arguments.again else 'shut'}.")
+    return 0
+
+
+def run_log_ins(arguments: argparse.Namespace) -> int:
+    from proctor.errors import InputError
+
+    with _hub(arguments) as hub:
+        from proctor.hub import accounts, log, tokens
+
+        now = hub.now()
+        with hub.store.transaction() as tx:
+            person = accounts.named(tx.connection, arguments.name)
+            held = tokens.of_person(tx.connection, person.id, now)
+            if arguments.end is not None:
+                names = {one.id for one in held} if arguments.end == "all" else {arguments.end}
+                gone = tokens.end(tx.connection, person.id, names)
+                if not gone and arguments.end != "all":
+                    raise InputError(
+                        f"{person.name} has no log-in '{arguments.end[:40]}'; without --end they are listed."
+                    )
+                if gone:
+                    said = {"person": person.name, "by": "the server's command line", "count": gone}
+                    log.append(tx, "staff.log_ins.ended", said, at=now)
+    if arguments.end is not None:
+        print(f"{gone} of the log-ins of {person.name} ended.")
+        return 0
+    for one in held:
+        print(
+            f"{one.id}  since {one.created:%Y-%m-%d %H:%M} UTC, used {one.used:%H:%M}, ends "
+            f"{one.expires:%Y-%m-%d %H:%M} UTC at the latest"
+        )
+    if not held:
+        print(f"{person.name} is logged in nowhere.")
     return 0
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from proctor.errors import InputError, ProctorError
 from proctor.evidence.untrusted import text
+from proctor.hub import easy_passwords
 from proctor.hub.roles import ROLES
 from proctor.hub.secret import Box, digest
 from proctor.hub.staff_tables import staff, staff_failures, staff_recovery, staff_tokens
@@ -103,6 +104,11 @@ def check_password(password: str, name: str) -> None:
     if len(set(lowered)) < MIN_DIFFERENT or name.lower() in lowered or "proctor" in lowered:
         raise InputError(
             "The password is too easy to guess: it repeats itself, or holds your name or this program's."
+        )
+    if easy_passwords.is_easy(password):
+        raise InputError(
+            "The password is too easy to guess: it is made of words, keys or years that many people use. Choose a "
+            "few words that have nothing to do with each other."
         )
 
 

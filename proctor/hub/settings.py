@@ -22,6 +22,9 @@ from proctor.evidence.keys import data_dir
 
 ENVIRONMENT = "PROCTOR_HUB_"
 MAX_FILE = 100_000
+# What may hold a secret, and so may be named as a file that holds it: a vault's, or a credential of systemd.
+SECRETS = ("database", "headers", "metrics_token", "oidc_secret")
+FROM_FILE = "_file"
 SQLITE = "sqlite:///"
 _DATABASES = (SQLITE, "postgresql+psycopg://")
 
@@ -187,11 +190,14 @@ def load(
             raise InputError(
                 f"The settings {path} are no valid TOML: {str(error)[:200]}."
             ) from error
+    document = _with_secrets(document, f"The settings {path}")
+    told: dict[str, Any] = {}
     for name, value in (os.environ if environ is None else environ).items():
         key = name.removeprefix(ENVIRONMENT).lower()
-        if name.startswith(ENVIRONMENT) and key in HubSettings.model_fields:
-            document[key] = value
-    document |= more or {}
+        whole = key in HubSettings.model_fields or key.removesuffix(FROM_FILE) in SECRETS
+        if name.startswith(ENVIRONMENT) and whole:
+            told[key] = value
+    document |= _with_secrets(told, "The environment") | dict(more or {})
     try:
         return HubSettings.model_validate(document)
     except ValidationError as error:
@@ -199,6 +205,38 @@ def load(
         where = ".".join(map(str, first["loc"])) or "the settings"
         said = first["msg"].removeprefix("Value error, ")
         raise InputError(f"The hub's settings: {where}: {said}.") from error
+
+
+def _with_secrets(said: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """``said`` with what lies in files (``metrics_token_file``) in the place of their names."""
+    found = {name: value for name, value in said.items() if name.removesuffix(FROM_FILE) == name}
+    for name in SECRETS:
+        path = said.get(name + FROM_FILE)
+        if path is None:
+            continue
+        if name in found:
+            raise InputError(f"{where} say both {name} and {name}{FROM_FILE}; leave one out.")
+        found[name] = _secret(name, Path(str(path)))
+    unknown = {
+        n: v for n, v in said.items() if n not in found and n.removesuffix(FROM_FILE) not in SECRETS
+    }
+    return found | unknown
+
+
+def _secret(name: str, path: Path) -> str:
+    """The one line of a file; what is wrong with it is said without it."""
+    try:
+        with path.open("rb") as file:
+            said = file.read(MAX_FILE).decode("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise InputError(
+            f"The file {path} of the setting {name} cannot be read ({error.strerror})."
+        ) from error
+    except ValueError as error:
+        raise InputError(f"The file {path} of the setting {name} holds no text.") from error
+    if not said or "\n" in said:
+        raise InputError(f"The file {path} of the setting {name} has to hold one line, the secret.")
+    return said
 
 
 # How the parent tells its workers; the text may hold passwords, so it is never printed.

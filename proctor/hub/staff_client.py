@@ -10,7 +10,6 @@ import base64
 import binascii
 import contextlib
 import hashlib
-import http.server
 import json
 import secrets
 import threading
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,6 +30,7 @@ from proctor.evidence.checkpoint import Checkpoint, NoteError
 from proctor.evidence.disk import read_bounded, said_plainly, write_whole
 from proctor.evidence.untrusted import text
 from proctor.hub.client import check_address
+from proctor.hub.loopback import Waiting
 
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 CONNECT_S, ANSWER_S = 10.0, 60.0
@@ -110,7 +110,7 @@ class StaffClient:
         verifier = secrets.token_urlsafe(48)
         raw = hashlib.sha256(verifier.encode("ascii")).digest()
         challenge = base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-        with _Waiting() as waiting:
+        with Waiting() as waiting:
             said = urlencode({"port": waiting.port, "challenge": challenge})
             browse(f"{self._address('oidc/start')}?{said}")
             ticket = waiting.ticket(PROVIDER_S)
@@ -134,6 +134,18 @@ class StaffClient:
     def change_password(self, old: str, new: str, code: str) -> None:
         """Choose another password; log in again afterwards."""
         self._send("PUT", "me/password", {"password": old, "new": new, "code": code})
+
+    def log_ins(self) -> list[dict[str, Any]]:
+        """The own log-ins that hold: ``id``, ``since``, ``used``, ``expires``, and whether it is ``this`` one."""
+        return self._rows("me/log-ins")
+
+    def end_log_in(self, name: str) -> None:
+        """End one of the own log-ins, shortly after logging in."""
+        self._ask("DELETE", f"me/log-ins/{quote(name, safe='')}")
+
+    def end_other_log_ins(self) -> None:
+        """End every own log-in but this one, shortly after logging in."""
+        self._ask("DELETE", "me/log-ins")
 
     def register_key(self, key: Ed25519PrivateKey) -> None:
         """Let ``key`` be what this person signs with at this hub."""
@@ -529,51 +541,6 @@ def _hashes(said: Any) -> list[bytes]:
         return [base64.b64decode(str(one), validate=True) for one in said]
     except (binascii.Error, TypeError) as error:
         raise CheckFailed("The hub's proof cannot be read.") from error
-
-
-class _Waiting:
-    """A server on this computer's loopback, for the one answer that the browser brings (RFC 8252, 7.3)."""
-
-    def __init__(self) -> None:
-        self._found: list[str] = []
-        self._came = threading.Event()
-        waiting = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                given = parse_qs(urlsplit(self.path).query).get("ticket", [""])[0]
-                self.send_response(200 if given else 404)
-                self.send_header("Content-Type", "text/plain; charset=utf-8")
-                self.send_header("Referrer-Policy", "no-referrer")
-                self.end_headers()
-                if given:
-                    self.wfile.write(b"You are logged in. You can close this page.\n")
-                    waiting._found.append(given)
-                    waiting._came.set()
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                """Nothing: the address holds the ticket."""
-
-        self._server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-
-    def __enter__(self) -> _Waiting:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def ticket(self, seconds: float) -> str:
-        """What the browser brought; raises :class:`MissingError` when it does not come."""
-        if not self._came.wait(seconds):
-            raise MissingError("Nobody came back from the provider; begin the log-in again.")
-        return self._found[0]
 
 
 def _frames(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:

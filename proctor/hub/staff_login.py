@@ -6,7 +6,7 @@ import logging
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -96,6 +96,56 @@ def me(hub: OneHub, who: AlsoLimited) -> dict[str, Any]:
         "since": who.since.isoformat(),
         "hub": {"name": hub.name, "public": staff_keys.plain(hub.public)},
     }
+
+
+@router.get("/me/log-ins")
+def own_log_ins(hub: OneHub, who: Anyone) -> list[dict[str, Any]]:
+    """The own log-ins that hold now, this one marked."""
+    with hub.store.reading() as connection:
+        return [
+            {
+                "id": one.id,
+                "since": one.created.isoformat(),
+                "used": one.used.isoformat(),
+                "expires": one.expires.isoformat(),
+                "this": one.this,
+            }
+            for one in tokens.of_person(connection, who.id, hub.now(), who.token)
+        ]
+
+
+@router.delete("/me/log-ins", status_code=204)
+def end_other_log_ins(hub: OneHub, who: Anyone) -> Response:
+    """End all own log-ins but this one."""
+    _end(hub, who, None)
+    return Response(status_code=204)
+
+
+@router.delete("/me/log-ins/{name}", status_code=204)
+def end_log_in(
+    hub: OneHub, who: Anyone, name: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
+) -> Response:
+    """End one of the own log-ins."""
+    if not _end(hub, who, name):
+        raise Problem(404, "log.in.none", "You have no such log-in; it may have ended already.")
+    return Response(status_code=204)
+
+
+def _end(hub: Hub, who: Acting, name: str | None) -> int:
+    """End the log-in ``name``, or all but the one that asks; how many ended."""
+    now = hub.now()
+    if now - who.since > tokens.RECENT:
+        raise Problem(
+            403, "log.in.again", "Other log-ins of yours would end: log in again before that."
+        )
+    with hub.store.transaction() as tx:
+        held = tokens.of_person(tx.connection, who.id, now, who.token)
+        names = {one.id for one in held if not one.this} if name is None else {name}
+        gone = tokens.end(tx.connection, who.id, names)
+        if gone:
+            said = {"person": who.name, "by": who.name, "count": gone}
+            log.append(tx, "staff.log_ins.ended", said, at=now)
+    return gone
 
 
 @router.put("/me/key")

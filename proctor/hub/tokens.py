@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -86,3 +87,41 @@ def touch(connection: Connection, token: str, now: datetime) -> None:
 def revoke(connection: Connection, token: str) -> None:
     """End one log-in; nothing happens where there is none."""
     connection.execute(delete(staff_tokens).where(staff_tokens.c.token == digest(token)))
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One of a person's log-ins that hold. ``id`` names it to its owner and opens nothing."""
+
+    id: str
+    created: datetime
+    used: datetime
+    expires: datetime
+    this: bool
+
+
+def of_person(connection: Connection, person: str, now: datetime, token: str = "") -> list[Open]:
+    """The log-ins of ``person`` that hold, the newest first; ``token`` is the one that asks."""
+    rows = connection.execute(
+        select(staff_tokens)
+        .where(staff_tokens.c.person == person, staff_tokens.c.expires > now)
+        .order_by(staff_tokens.c.created.desc(), staff_tokens.c.token)
+    )
+    mine = digest(token)
+    return [
+        Open(_name(row.token), row.created, row.used, row.expires, row.token == mine)
+        for row in rows
+        if now - row.used <= IDLE
+    ]
+
+
+def end(connection: Connection, person: str, names: Collection[str]) -> int:
+    """End the log-ins of ``person`` that ``names`` name; how many there were."""
+    own = select(staff_tokens.c.token).where(staff_tokens.c.person == person)
+    found = [one for one in connection.execute(own).scalars() if _name(one) in names]
+    connection.execute(delete(staff_tokens).where(staff_tokens.c.token.in_(found)))
+    return len(found)
+
+
+def _name(hashed: str) -> str:
+    return digest(f"log-in:{hashed}")[:16]

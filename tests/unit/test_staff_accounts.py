@@ -268,3 +268,46 @@ def test_a_researcher_and_an_auditor_come_near_no_clip() -> None:
             assert roles.refusal({role}, action)
     with pytest.raises(KeyError):
         roles.refusal({"admin"}, "clip.everything")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "passwordpassword1", "Password2026!!!", "qwertyuiopasdfghjkl", "1qaz2wsx3edc4rfv", "123456789012345",
+        "iloveyouforever1", "Tr0ub4dor&3Tr0ub4dor&3", "correct horse battery staple", "samanthasamantha",
+        "Summer2026Winter2027", "letmeinletmeinplease", "P@ssw0rdP@ssw0rd!",
+    ],
+)  # fmt: skip
+def test_a_password_that_everybody_thinks_of_is_refused_with_the_reason(password: str) -> None:
+    with pytest.raises(InputError, match="too easy to guess"):
+        accounts.check_password(password, "Ada Quill")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        PASSWORD, "heron wicket plough ember", "the cat sat on my green mat", "kX9#mQ2vLp7!wZ4",
+        "ab1c" * 4 + "heron wicket plough", "neun Kraniche über Brügge",
+    ],
+)  # fmt: skip
+def test_a_password_that_had_to_be_thought_of_is_taken(password: str) -> None:
+    accounts.check_password(password, "Ada Quill")
+
+
+def test_a_person_sees_the_own_log_ins_and_ends_them_one_or_all(store: Store) -> None:
+    ada, bo = add(store).person, add(store, "Bo Rivers").person
+    later = NOW + timedelta(minutes=5)
+    with store.transaction() as tx:
+        first, second = (tokens.issue(tx.connection, ada, at) for at in (NOW, later))
+        others = tokens.issue(tx.connection, bo, NOW)
+        held = tokens.of_person(tx.connection, ada.id, later, second.token)
+        assert [(one.created, one.this) for one in held] == [(later, True), (NOW, False)]
+        assert not any(one.id in first.token + second.token for one in held)
+        foreign = tokens.of_person(tx.connection, bo.id, later)[0].id
+        assert tokens.end(tx.connection, ada.id, {foreign}) == 0, "somebody else's is not one's own"
+        assert tokens.end(tx.connection, ada.id, {held[1].id}) == 1
+        assert tokens.whose(tx.connection, first.token, later) is None
+        assert tokens.whose(tx.connection, second.token, later) is not None
+        assert tokens.whose(tx.connection, others.token, later) is not None
+        # One that nobody used for an hour holds no more, and is not listed.
+        assert tokens.of_person(tx.connection, ada.id, later + timedelta(hours=2)) == []
