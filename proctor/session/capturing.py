@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from policies.errors import GrantError
 from policies.schema import PurposeName
 from proctor.capture.naming import Described, DeviceFacts
 from proctor.capture.source import Sink, Source
 from proctor.pipeline.live import Live
 from proctor.types import AudioChunk, Frame, Marker
 
+# What can be taken back while its device is opened: camera and microphone, each perhaps given again.
+MOST_TRIES = 4
 # A source is started once in its life; what makes new ones can be shut and opened again.
 Sources = Sequence[Source] | Callable[[], Sequence[Source]]
 
@@ -51,11 +54,25 @@ class Capture:
         """Start the sources; what sensors they are is up to the grants at this moment."""
         self.released.clear()
         self._valve = _Valve(self._live, self._may)
-        self._running = list(self._sources() if callable(self._sources) else self._sources)
+        self._running = self._made()
         # Asked before they start: the sound system may be set up anew by the device's own thread.
         self._facts = self._asked()
-        for source in self._running:
-            source.start(self._valve)
+        for source in list(self._running):
+            try:
+                source.start(self._valve)
+            except GrantError:
+                self._running.remove(source)
+
+    def _made(self) -> list[Source]:
+        """New sources. The student may take a sensor back in this very moment: then it stays closed."""
+        if not callable(self._sources):
+            return list(self._sources)
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return list(self._sources())
+            except GrantError:
+                continue
+        return list(self._sources())
 
     def close(self) -> None:
         """Release every device; safe to call twice."""

@@ -170,6 +170,32 @@ def test_C4_the_camera_device_is_released_within_a_second(world, tmp_path):
     assert of(tmp_path / "case", "marker") == []
 
 
+@pytest.mark.parametrize("when", ["before it is made", "before it is started"])
+def test_C4_what_is_taken_back_while_its_device_is_opened_stays_closed(world, tmp_path, when):
+    folder = tmp_path / "case"
+    with world.begin(folder) as session:
+        ours, asked = world.devices, []
+
+        def devices():
+            grants = {name: session.sensor(name) for name in ("camera", "microphone")}
+            made = ours() if when == "before it is started" else []
+            if not asked:
+                asked.append("camera")
+                thread = threading.Thread(target=session.withdraw, args=("camera",))
+                thread.start()
+                thread.join()
+            if not made:
+                made = [HandDevice(world, name, grant) for name, grant in grants.items() if grant]
+                world.opened += made
+            return made
+
+        world.devices = devices
+        world.run([lambda: "done" if world.looked else "again"])
+    assert [device.sensor for device in world.opened if device.sink] == ["microphone"]
+    assert [said["purpose"] for said in of(folder, "consent.withdrawn")] == ["camera"]
+    passes(folder)
+
+
 def test_C4_after_a_withdrawal_no_later_sample_is_looked_at_or_held(world, tmp_path):
     with world.begin(tmp_path / "case") as session:
         after: list[int] = []
