@@ -21,7 +21,7 @@ from proctor.hub.app import Hub
 from proctor.hub.secret import Box
 
 TESTS = Path(__file__).resolve().parent
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 def load(name: str, path: str) -> ModuleType:

@@ -35,7 +35,7 @@ QUIET = [
     "--disable-dev-shm-usage", "--ignore-certificate-errors",
     "--host-resolver-rules=MAP exam.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Site:
@@ -101,10 +101,10 @@ def browsing(address: str, folder: Path) -> Iterator[None]:
     finally:
         os.killpg(browser.pid, signal.SIGTERM)
         try:
-            browser.wait(10)
+            browser.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(browser.pid, signal.SIGKILL)
-            browser.wait(10)
+            browser.wait(60)
 
 
 def page(script: str) -> str:

@@ -25,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example, installed by pip into a folder of its own, so that the environment stays as it is."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--target", folder, EXAMPLE], check=True, timeout=120)
+    subprocess.run([*command, "--target", folder, EXAMPLE], check=True, timeout=400)
     return folder
 
 
@@ -39,7 +39,7 @@ def run(site: Path, tmp_path: Path) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=400,
         )
 
     return go

@@ -70,7 +70,7 @@ def sitting(world: Any, folder: Path, code: str) -> Iterator[Exam]:
         yield exam
     finally:
         exam.over.set()
-        thread.join(30.0)
+        thread.join(120.0)
         assert not thread.is_alive()
 
 

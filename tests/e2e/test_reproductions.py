@@ -39,7 +39,7 @@ def reproduce(
         ],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=800,
         check=False,
     )  # fmt: skip
 

@@ -34,7 +34,7 @@ SIGNALS = (KILL, CRASH)
 _CHANGING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
 _SAID = 60_000
 # A program that takes longer hangs: it takes about a second with strace attached.
-LONGEST_S = 60.0
+LONGEST_S = 240.0
 _ANY_TRACER = (0x59616D61, ctypes.c_ulong(-1))  # prctl(2): PR_SET_PTRACER, PR_SET_PTRACER_ANY
 
 Work = Callable[[], int]

@@ -57,7 +57,7 @@ def stopped(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[str
 
 def proctor(*words: str, by: list[str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [*(by or []), sys.executable, "-m", "proctor.cli.main", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=400)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def try_out(operation, attempt: str, code: str, session: requests.Session) -> in
         if "attempt" in (made.path_parameters or {}):
             made.path_parameters["attempt"] = attempt
         headers = {"Authorization": f"Bearer {code}"}
-        response = made.call(session=session, headers=headers, timeout=20)
+        response = made.call(session=session, headers=headers, timeout=120)
         made.validate_response(response, checks=CHECKS)
         count += 1
 

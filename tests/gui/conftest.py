@@ -19,7 +19,7 @@ from ui.institution.app import open_window
 from ui.institution.window import Window
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 def load_module(path: Path) -> ModuleType:

@@ -24,7 +24,7 @@ from proctor.evidence.seal import seal
 from proctor.types import AudioChunk, Clip, Frame
 from ui.console.app import Desk
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 PHONE, FACES, WAKE, BARE = "object.phone-001", "face.several-001", "speech-001", "gaze.away-001"
 # Flag, kind, begin (s), whether a clip is kept.
 FLAGS = (

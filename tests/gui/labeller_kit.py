@@ -18,7 +18,7 @@ from ui.researcher.app import Desk
 from ui.researcher.window import LabelWindow
 from ui.texts import texts
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 TALK, GAZE = "video/talking_grid/bbaf2n.mpg", "video/gaze/center_left_center.mp4"
 TABLE = (
     "session,start_s,end_s,kind,annotator,certain\n"

@@ -65,7 +65,7 @@ max_s = 10.0
 recipients = ["{PROCTOR.to_public()}"]
 """
 BRIGHT_S, DARK_S = 2.0, 4.0
-WAIT_S = 60.0
+WAIT_S = 120.0
 Spin = Callable[..., None]
 
 

@@ -66,7 +66,7 @@ def sitting(exam: Exam) -> Iterator[Exam]:
         yield exam
     finally:
         exam.over.set()
-        thread.join(30.0)
+        thread.join(120.0)
         assert not thread.is_alive()
 
 

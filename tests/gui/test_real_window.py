@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed")
-STARTS_S = 30.0
-ENDS_S = 120.0
+STARTS_S = 120.0
+ENDS_S = 400.0
 
 # Runs inside the command's own process: waits for its window, types into it, takes a picture of the
 # whole screen, saves with the keyboard, and closes.
