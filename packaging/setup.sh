@@ -71,6 +71,9 @@ if [ "$what" != run ]; then
     # The hub is tried on a PostgreSQL server that the tests start themselves, in a temporary folder.
     command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
         missing="$missing postgresql"
+    # And behind nginx. Debian's package starts a server at once where systemd runs, so it is left out there.
+    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || [ -d /run/systemd/system ] ||
+        [ "$(uname -s)" != Linux ] || missing="$missing nginx-light"
     # They also watch for connections and kill the agent at every step, which needs strace.
     [ "$(uname -s)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
 fi

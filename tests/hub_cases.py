@@ -127,7 +127,9 @@ def attempt_of(folder: Path) -> str:
     return view.read(folder).attempt
 
 
-def send(folder: Path, url: str, secret: str, *, most: int = 5_000) -> list[tuple[str, str, str]]:
+def send(
+    folder: Path, url: str, secret: str, *, most: int = 5_000, ca: str | None = None
+) -> list[tuple[str, str, str]]:
     """Deliver a case with the real outbox, sender and client; returns what was refused.
 
     Waits are not waited for, beyond a moment; raises when it does not end.
@@ -143,7 +145,7 @@ def send(folder: Path, url: str, secret: str, *, most: int = 5_000) -> list[tupl
         return True
 
     with Outbox.of(folder, url) as outbox:
-        client = HubClient(url, attempt_of(folder), token=secret)
+        client = HubClient(url, attempt_of(folder), token=secret, ca=ca)
         sender = Sender(outbox, client, chance=lambda: 0.0)
         try:
             assert drain(sender, lambda s: time.sleep(min(s, 0.01)), go_on)

@@ -186,7 +186,8 @@ class World:
         text = read_bytes("standard").decode("utf-8")
         lines = text.splitlines()
         kept = [one for one in lines if not one.startswith(("id =", "hub ="))]
-        payload = f'id = "{name}"\nhub = "{self.running.url}"\n' + "\n".join(kept) + "\n"
+        address = self.hub.settings.address or self.running.url
+        payload = f'id = "{name}"\nhub = "{address}"\n' + "\n".join(kept) + "\n"
         payload = with_review(payload, second, comment_days)
         envelope = dsse.envelope(payload.encode("utf-8"), dsse.PAYLOAD_TYPE, [self.institution])
         self.digest = enrol.publish(self.hub, envelope, None)[1]
