@@ -61,8 +61,14 @@ def main() -> int:
         check=True, env=environment, cwd=ROOT,
     )  # fmt: skip
     if sys.platform == "linux":
+        inside = FROZEN / "_internal"
         slim.strip(FROZEN)
-        slim.share_ffmpeg(FROZEN / "_internal")
+        slim.share_ffmpeg(inside)
+        slim.share_openblas(inside)
+        slim.trim_icu(inside / "PySide6" / "Qt" / "lib")
+        slim.drop_orphans(inside)
+        # One program under two names; which one it was opened by says what it does (frozen/entry.py).
+        (FROZEN / "open-proctor").symlink_to("proctor")
     size = sum(path.lstat().st_size for path in FROZEN.rglob("*") if path.is_file())
     print(f"freeze: {FROZEN.relative_to(ROOT)}, {size / 1e6:.0f} MB")
     return 0

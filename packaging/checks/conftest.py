@@ -42,7 +42,12 @@ def bare(tmp_path: Path) -> dict[str, str]:
     """An environment of somebody who has nothing of ours: no mirror, no cache, no Python."""
     home = tmp_path / "home"
     home.mkdir()
-    return {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "QT_QPA_PLATFORM": "xcb"}
+    if sys.platform == "win32":
+        # Without the first two no program starts there.
+        kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP")}
+        return kept | {"USERPROFILE": str(home), "LOCALAPPDATA": str(home), "APPDATA": str(home)}
+    mine = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    return mine | ({"QT_QPA_PLATFORM": "xcb"} if sys.platform == "linux" else {})
 
 
 @pytest.fixture

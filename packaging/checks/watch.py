@@ -11,15 +11,17 @@ from pathlib import Path
 
 # The smallest side of what counts as a window; toolkits make tiny ones of their own.
 _SMALLEST = 200
+# How often is looked; a start is told no finer than this.
+_LOOK_S = 0.02
 _LINE = re.compile(r"^\s+(0x[0-9a-f]+) \"(.*)\": .*?(\d+)x(\d+)\+")
 
 
 def wait_for_window(
     display: str, title: str, process: subprocess.Popen[str], patience_s: float
-) -> float:
-    """Seconds of processor until a window with ``title`` in its title is mapped; what others take is not counted.
+) -> tuple[float, float]:
+    """Seconds of processor, and by the clock since this call, until a window with ``title`` in its title is mapped.
 
-    Fails when the program ends first.
+    On a busy machine only the first is the program's own. Fails when the program ends before.
     """
     began = time.monotonic()
     while time.monotonic() - began < patience_s:
@@ -33,8 +35,8 @@ def wait_for_window(
             ):
                 continue
             if "IsViewable" in _xwininfo(display, "-id", match[1]):
-                return cpu_seconds(process.pid)
-        time.sleep(0.05)
+                return cpu_seconds(process.pid), time.monotonic() - began
+        time.sleep(_LOOK_S)
     raise AssertionError(f"no window is called '{title}' after {patience_s:g} s")
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+# The name by which the window is opened.
+WINDOW = "open-proctor"
 
 
 def clean() -> None:
@@ -41,6 +45,12 @@ def lend_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+def words_of_window(words: Sequence[str]) -> list[str]:
+    """What a double click means as words of the command: an invitation comes as one; nothing opens the start page."""
+    asked = [as_path(word) for word in words]
+    return asked if asked and asked[0] in ("exam", "institution") else ["exam", *asked]
 
 
 def as_path(word: str) -> str:

@@ -1,4 +1,7 @@
-"""Where the packed program begins when it is double-clicked: the student's window, without a terminal."""
+"""Where the packed program begins when it is double-clicked: the student's window, without a terminal.
+
+On Windows and macOS a file of its own, because there a program either opens a terminal or never does.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,4 @@ if __name__ == "__main__":
     door.lend_streams()
     from proctor.cli.main import main
 
-    # An invitation that is opened comes as one word; nothing at all opens the start page.
-    words = [door.as_path(word) for word in sys.argv[1:]]
-    if not words or words[0] not in ("exam", "institution"):
-        words = ["exam", *words]
-    sys.exit(main(words))
+    sys.exit(main(door.words_of_window(sys.argv[1:])))

@@ -29,14 +29,21 @@ done
 plutil -replace CFBundleShortVersionString -string "$version" "$app/Contents/Info.plist"
 plutil -replace CFBundleVersion -string "$version" "$app/Contents/Info.plist"
 
-stamp=--timestamp
-[ "$identity" != - ] || stamp=--timestamp=none
-# Libraries first, then the whole: a signature covers what is in it.
-find "$app" -type f \( -name '*.dylib' -o -name '*.so' \) -print0 |
-    xargs -0 codesign --force --options runtime "$stamp" --sign "$identity"
-codesign --force --options runtime "$stamp" --entitlements "$here/entitlements.plist" --sign "$identity" \
-    "$app/Contents/MacOS/proctor"
-codesign --force --options runtime "$stamp" --entitlements "$here/entitlements.plist" --sign "$identity" "$app"
+# The hardened runtime, which notarisation asks for, refuses libraries that are not signed by the same name. Without a
+# name there is no "same": a program signed for this computer only would then not start.
+if [ "$identity" != - ]; then
+    sign() { codesign --force --options runtime --timestamp --sign "$identity" "$@"; }
+else
+    sign() { codesign --force --timestamp=none --sign - "$@"; }
+fi
+# Libraries first, then the whole: a signature covers what is in it. Those of frameworks have no ending in their names.
+find "$app/Contents" -type f ! -path "$app/Contents/MacOS/*" | while IFS= read -r file; do
+    case $(file -b "$file") in
+        Mach-O*) sign "$file" ;;
+    esac
+done
+sign --entitlements "$here/entitlements.plist" "$app/Contents/MacOS/proctor"
+sign --entitlements "$here/entitlements.plist" "$app"
 codesign --verify --deep --strict --verbose=2 "$app"
 
 mkdir -p dist

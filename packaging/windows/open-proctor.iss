@@ -28,7 +28,6 @@ OutputBaseFilename=Open_Proctor-{#Version}-setup
 SetupIconFile={#Root}\build\stage\icons\open-proctor.ico
 UninstallDisplayIcon={app}\open-proctor.exe
 UninstallDisplayName=Open Proctor
-LicenseFile={#Root}\LICENSE
 ChangesAssociations=yes
 ChangesEnvironment=yes
 CloseApplications=yes
@@ -79,10 +78,21 @@ Root: HKA; Subkey: "Software\Classes\open-proctor\shell\open\command"; ValueType
 Filename: "{app}\open-proctor.exe"; Description: "{cm:LaunchProgram,Open Proctor}"; Flags: nowait postinstall skipifsilent
 
 [Code]
-const
-  EnvironmentKey = 'Environment';
+{ Where the Path stands: the user's own, or everybody's where an administrator installs for all. }
+function PathRoot: Integer;
+begin
+  if IsAdminInstallMode then Result := HKLM else Result := HKCU;
+end;
 
-{ The user's Path without our folder. }
+function PathKey: string;
+begin
+  if IsAdminInstallMode then
+    Result := 'SYSTEM\CurrentControlSet\Control\Session Manager\Environment'
+  else
+    Result := 'Environment';
+end;
+
+{ A Path without our folder. }
 function WithoutOurs(Value: string): string;
 var
   Ours: string;
@@ -101,12 +111,12 @@ var
   Value: string;
 begin
   if (CurStep = ssPostInstall) and WizardIsTaskSelected('path') then begin
-    if not RegQueryStringValue(HKCU, EnvironmentKey, 'Path', Value) then
+    if not RegQueryStringValue(PathRoot, PathKey, 'Path', Value) then
       Value := '';
     Value := WithoutOurs(Value);
     if Value <> '' then
       Value := Value + ';';
-    RegWriteExpandStringValue(HKCU, EnvironmentKey, 'Path', Value + ExpandConstant('{app}'));
+    RegWriteExpandStringValue(PathRoot, PathKey, 'Path', Value + ExpandConstant('{app}'));
   end;
 end;
 
@@ -115,8 +125,8 @@ var
   Value: string;
 begin
   if CurUninstallStep = usPostUninstall then begin
-    if RegQueryStringValue(HKCU, EnvironmentKey, 'Path', Value) and (WithoutOurs(Value) <> Value) then
-      RegWriteExpandStringValue(HKCU, EnvironmentKey, 'Path', WithoutOurs(Value));
+    if RegQueryStringValue(PathRoot, PathKey, 'Path', Value) and (WithoutOurs(Value) <> Value) then
+      RegWriteExpandStringValue(PathRoot, PathKey, 'Path', WithoutOurs(Value));
     if not UninstallSilent and DirExists(ExpandConstant('{localappdata}\open-proctor')) then
       MsgBox(FmtMessage(CustomMessage('Kept'), [ExpandConstant('{localappdata}\open-proctor')]), mbInformation, MB_OK);
   end;

@@ -126,7 +126,7 @@ def test_versions_are_those_of_the_project() -> None:
 
 def test_the_workflow_runs_what_is_here() -> None:
     flow = yaml.safe_load(text(ROOT / ".github/workflows/packages.yml"))
-    assert flow["jobs"].keys() == {"linux", "windows", "macos"}
+    assert flow["jobs"].keys() == {"networks", "linux", "windows", "macos"}
     habits = set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.MULTILINE))
     lines = [step["run"] for job in flow["jobs"].values() for step in job["steps"] if "run" in step]
     asked = {habit for line in lines for habit in re.findall(r"\bmake (?!&)([a-z][a-z-]+)", line)}
@@ -193,3 +193,27 @@ def test_an_invitation_by_its_address_is_a_path(monkeypatch: pytest.MonkeyPatch)
 
     assert door.as_path("file:///home/x/My%20exam.proctor") == "/home/x/My exam.proctor"
     assert door.as_path("open-proctor:abc") == "open-proctor:abc"
+
+
+def test_a_double_click_opens_the_window_and_words_stay_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(PACKAGING / "frozen"))
+    import door
+
+    assert door.words_of_window([]) == ["exam"]
+    assert door.words_of_window(["open-proctor:abc"]) == ["exam", "open-proctor:abc"]
+    assert door.words_of_window(["institution"]) == ["institution"]
+
+
+def test_packing_takes_nothing_of_ours_for_a_part_of_qt() -> None:
+    spec = text(PACKAGING / "frozen/open-proctor.spec")
+    unused = spec.partition("UNUSED = (")[2].partition("\n)")[0]
+    names: dict[str, object] = {"OURS": ("proctor", "policies"), "LANGUAGES": LANGUAGES}
+    body = "def is_used" + spec.partition("def is_used")[2].partition("\n\n\n")[0]
+    exec(f"UNUSED = ({unused})\n{body}", names)  # noqa: S102 - our own recipe
+    is_used = names["is_used"]
+    assert callable(is_used)
+    # The name of a platform of Qt's is also that of a policy.
+    assert is_used(("policies/presets/minimal.toml",))
+    assert not is_used(("PySide6/Qt/plugins/platforms/libqminimal.so",))
