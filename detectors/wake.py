@@ -241,6 +241,11 @@ def _create(settings: Settings, context: Context) -> WakeDetector:
     return WakeDetector(shared_ear(context), recognisers, pre_roll_s)
 
 
+def _wanted(settings: Settings) -> Sequence[str]:
+    """The network for phrases of a policy's own, where it names any."""
+    return () if set(settings.phrases) <= set(WORDINGS) else (settings.model,)
+
+
 def _vosk(settings: Settings, phrases: Sequence[str], context: Context) -> VoskPhrases:
     if settings.model not in context.models:
         named = ", ".join(f"'{phrase}'" for phrase in phrases)
@@ -263,4 +268,5 @@ PLUGIN = Plugin(
     Settings=Settings,
     create=_create,
     optional_models=(MODEL,),
+    wanted=_wanted,
 )

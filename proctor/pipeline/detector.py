@@ -91,6 +91,10 @@ class HearsMarkers(Protocol):
         ...
 
 
+def _none_wanted(_settings: Any) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Plugin:
     """What an entry point in the group ``proctor.detectors`` names.
@@ -99,10 +103,11 @@ class Plugin:
     ``models`` are manifest names; when one is missing the plug-in's kinds are *not measured*, or
     the exam refuses to start where its policy requires them. ``optional_models`` are handed over
     where they are found; ``create`` raises ``ValueError`` with a sentence when the settings ask for
-    something that only a missing one can do. ``needs`` are purposes of the consent, besides that of
-    the sensor, without which nothing may be computed: ``("identity",)`` for what is measured of a
-    person's body. A policy must ask for them; where one is declined the plug-in is never made, and
-    when one is taken back its detector is closed at once and let go of.
+    something that only a missing one can do. ``wanted(settings)`` names those of them without which
+    these settings cannot be followed; they then count as ``models``. ``needs`` are purposes of the
+    consent, besides that of the sensor, without which nothing may be computed: ``("identity",)`` for
+    what is measured of a person's body. A policy must ask for them; where one is declined the
+    plug-in is never made, and when one is taken back its detector is closed at once and let go of.
     """
 
     name: str
@@ -114,3 +119,4 @@ class Plugin:
     create: Callable[[Any, Context], Detector]
     optional_models: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    wanted: Callable[[Any], Sequence[str]] = _none_wanted

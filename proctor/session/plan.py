@@ -182,7 +182,8 @@ def make_plan(
         if len(off) == len(plugin.kinds):
             continue
         found = {m: registry.find(m) for m in (*plugin.models, *plugin.optional_models)}
-        lacking = [m for m in plugin.models if found[m] is None]
+        asked = {*plugin.models, *plugin.wanted(settings)}
+        lacking = [m for m in found if m in asked and found[m] is None]
         if not lacking:
             models = {m: path for m, path in found.items() if path is not None}
             choices.append(Choice(plugin, settings, models))
