@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 from policies.texts import Texts
 from policies.texts.exam_words import DELIVERY, EXAM, JOINING
+from policies.texts.judging import JUDGING
 from policies.texts.numbers import Parts, kind_title
 from policies.texts.outcomes import CALIBRATION, DEVICES, MACHINE
 from policies.texts.reasons import NOTED, REASONS
 from policies.texts.words import DETECTORS
 
-SENTENCES = (*DEVICES, *MACHINE, *CALIBRATION, *NOTED, *REASONS, *EXAM, *DELIVERY, *JOINING)
+SENTENCES = (*DEVICES, *MACHINE, *CALIBRATION, *NOTED, *REASONS, *EXAM, *DELIVERY, *JOINING, *JUDGING)
 # Places that hold a sentence, or a piece of one, that is told in its turn.
 NESTED = frozenset(
     ("why", "reason", "refused", "mend", "place", "looks", "head", "eyes", "has", "lacks", "what")

@@ -261,12 +261,16 @@ def refusal(
     if stand.state == "done":
         return "This flag is decided; a statement can be taken back by whoever signed it."
     if stand.look is None:
-        until = f" (until {stand.until:%Y-%m-%d %H:%M} UTC)" if stand.until else ""
-        return f"The student can still comment on this flag{until}; until then nothing is decided."
+        if stand.until is None:
+            return "The student can still comment on this flag; until then nothing is decided."
+        return (
+            f"The student can still comment on this flag (until {stand.until:%Y-%m-%d %H:%M} UTC); until then "
+            f"nothing is decided."
+        )
     if new.look != stand.look:
-        return f"This flag waits for a {stand.look} look, and the statement is a {new.look} one."
+        return "This flag waits for another look than the one that was signed; look again."
     if _shared(stand, new):
-        return f"The {stand.look} look is another person's, with a key and a name of their own."
+        return "The next look is another person's, with a key and a name of their own."
     return ""
 
 

@@ -179,7 +179,7 @@ def test_a_second_person_has_a_key_and_a_name_of_their_own() -> None:
 
 
 def test_the_look_is_called_what_it_is_and_a_decided_flag_stays_so() -> None:
-    assert "waits for a first look" in no(look("Ada", "confirmed", which="second"))
+    assert "waits for another look" in no(look("Ada", "confirmed", which="second"))
     assert "is decided" in no(look("Ben", "nothing_to_see"), look("Ada", "nothing_to_see"))
     bare = replace(look("Ada", "please_discuss"), reason="")
     assert "needs a reason" in no(bare)

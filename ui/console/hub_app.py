@@ -133,6 +133,8 @@ class HubDesk(QObject):
 
         def done(found: tuple[list[x25519.Identity], list[KeyFile]]) -> None:
             opened, known = found
+            if source is not self._waits:
+                return
             if opened:
                 self._with_keys(opened)
                 return
@@ -185,13 +187,16 @@ class HubDesk(QObject):
             return
         source, case = self._waits, self.case
 
+        if source is None or case is None:
+            return
+
         def shown(found: CaseFile) -> None:
             # Meanwhile somebody may have opened another case.
-            if case is not None and case is self.case and case.source is source:
-                case.show_again(found)
+            if case is self.case and case.source is source:
+                # What was signed while this was fetched is in the newest only.
+                case.show_again(source.newest or found)
 
-        if source is not None and case is not None:
-            self._ahead.run(source.whole, shown, self.window.fail)
+        self._ahead.run(source.whole, shown, self.window.fail)
 
     def _back(self) -> None:
         """To the queue."""

@@ -65,6 +65,9 @@ class LivePage(Page):
         self.t, self.office = t, office
         self._rows: dict[str, dict[str, Any]] = {}
         self._early: dict[str, tuple[float, str, Mapping[str, Any]]] = {}
+        # What came on the line since the wall was asked for last: an answer can be older than it.
+        self._heard: list[tuple[float, str, Mapping[str, Any]]] = []
+        self._sending = False
         self.model = Rows(
             (
                 (t.say("Seat"), lambda row: str(row["seat"])),
@@ -141,13 +144,29 @@ class LivePage(Page):
 
     # --- the wall -----------------------------------------------------------------------------
 
-    def show_rows(self, rows: Sequence[Row]) -> None:
-        """The wall as the hub tells it; when a flag came stays known from the line."""
-        heard = {name: row.get("heard", 0.0) for name, row in self._rows.items()}
+    def show_rows(self, rows: Sequence[Row], asked: float | None = None) -> None:
+        """The wall as the hub tells it; when a flag came stays known from the line.
+
+        ``asked``: when it was asked (monotonic seconds; default: now). What the line said after that stands: the
+        answer may have been made before it.
+        """
+        asked = time.monotonic() if asked is None else asked
+        before = self._rows
         self._rows = {
-            str(row["attempt"]): {**row, "heard": heard.get(str(row["attempt"]), 0.0)}
+            str(row["attempt"]): {
+                **row,
+                "heard": before.get(str(row["attempt"]), {}).get("heard", 0.0),
+            }
             for row in rows
         }
+        self._heard = [one for one in self._heard if one[0] > asked]
+        for _, kind, data in self._heard:
+            name = str(data.get("attempt"))
+            if name in self._rows:
+                newer = self._rows[name]
+                _take(newer, kind, data)
+                if kind == "alert":
+                    newer["flags"] = max(newer["flags"], before.get(name, newer)["flags"])
         for attempt, (when, kind, data) in list(self._early.items()):
             if (row := self._rows.get(attempt)) is not None:
                 row["heard"] = max(row["heard"], when if kind == "alert" else 0.0)
@@ -158,23 +177,21 @@ class LivePage(Page):
 
     def hear(self, kind: str, data: Mapping[str, Any]) -> bool:
         """Something came on the line; whether it is about a line of the wall that is known."""
+        now = time.monotonic()
+        self._heard.append((now, kind, data))
         row = self._rows.get(str(data.get("attempt")))
         if row is None:
             # The first alert of an attempt can overtake the wall's answer; it is told with the row.
             if kind == "alert" or (kind == "help" and data.get("asked")):
-                self._early[str(data.get("attempt"))] = (time.monotonic(), kind, data)
+                self._early[str(data.get("attempt"))] = (now, kind, data)
             return False
+        _take(row, kind, data)
         if kind == "alert":
             row["flags"] = int(row["flags"]) + 1
-            row["newest"] = {name: data.get(name) for name in ("flag", "kind", "at")}
-            row["heard"] = time.monotonic()
+            row["heard"] = now
             self._tell_of(row, kind, data)
-        elif kind == "state":
-            row["state"], row["delivery"] = data.get("state"), data.get("delivery")
-        elif kind == "help":
-            row["help"] = bool(data.get("asked"))
-            if row["help"]:
-                self._tell_of(row, kind, data)
+        elif kind == "help" and row["help"]:
+            self._tell_of(row, kind, data)
         elif kind == "command" and self._here() == row["attempt"]:
             self._fetch_commands()
         self._sort()
@@ -232,8 +249,11 @@ class LivePage(Page):
     def _tell(self) -> None:
         t, row = self.t, self.table.row()
         live = row is not None and _state_of(row) not in ("ended", "erased")
-        for made in (self.words, self.minutes, *self.asking.values()):
-            made.setEnabled(live)
+        for field in (self.words, self.minutes):
+            field.setEnabled(live)
+        for made in self.asking.values():
+            # One press is one command, whatever comes on the line meanwhile.
+            made.setEnabled(live and not self._sending)
         self.look.setEnabled(row is not None and bool(row["newest"]))
         if row is None:
             self.seat.setText(t.say("No line is chosen."))
@@ -261,19 +281,27 @@ class LivePage(Page):
             self.words.setFocus()
             return
         minutes = float(self.minutes.value()) if form.needs_minutes else 0.0
+        written = self.words.text()
         self.note.say("")
-        for made in self.asking.values():
-            made.setEnabled(False)
+        self._sending = True
+        self._tell()
 
         def done(_: object) -> None:
-            self.words.clear()
+            self._sending = False
+            # Who writes to the next one already keeps what they wrote.
+            if self.words.text() == written:
+                self.words.clear()
             self._tell()
             self.office.say(t.say("Sent: {what}.", what=t.say(hub_words.COMMANDS[kind])), "good")
             self._fetch_commands()
 
         def refused(sentence: str) -> None:
+            self._sending = False
             self._tell()
-            self.note.say(sentence)
+            if here == self._here():
+                self.note.say(sentence)
+            else:
+                self.office.say(sentence, "error")
 
         self.office.run(lambda: self.office.command(here, kind, words, minutes), done, refused)
 
@@ -305,6 +333,16 @@ class LivePage(Page):
         wide = self.viewport().width() > self.fontMetrics().averageCharWidth() * SIDE_BY_SIDE
         way = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
         self.both.setDirection(way)
+
+
+def _take(row: dict[str, Any], kind: str, data: Mapping[str, Any]) -> None:
+    """What came on the line, in a row of the wall."""
+    if kind == "alert":
+        row["newest"] = {name: data.get(name) for name in ("flag", "kind", "at")}
+    elif kind == "state":
+        row["state"], row["delivery"] = data.get("state"), data.get("delivery")
+    elif kind == "help":
+        row["help"] = bool(data.get("asked"))
 
 
 def _state_of(row: Row) -> str:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSettings, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QLineEdit
 
+from policies.texts.told import tell
 from proctor.errors import ProctorError
 from proctor.evidence.keys import reviewer_key
 from proctor.hub.staff_client import StaffClient
@@ -231,7 +232,7 @@ class LoginPage(Page):
     def _sentence(self, error: Exception, note: SmallNote) -> None:
         if not isinstance(error, ProctorError):
             raise error
-        note.say(str(error))
+        note.say(tell(self.t, str(error)))
 
     def _busy(self, busy: bool) -> None:
         self.enter.setEnabled(not busy)

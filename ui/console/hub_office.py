@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyrage import x25519
 
 from policies import sign
+from policies.texts.told import tell
 from proctor.errors import ProctorError
 from proctor.evidence.access import Reader
 from proctor.evidence.keys import reviewer_key
@@ -28,7 +29,7 @@ Say = Callable[[str, Severity], None]
 @dataclass
 class Office:
     """One person, logged in at one hub. ``say`` shows a sentence at the foot of the window; ``key`` is what this
-    computer signs with."""
+    computer signs with. Once it is ``over`` (the person logged out), no answer that is still on its way is shown."""
 
     t: Texts
     client: StaffClient
@@ -37,6 +38,7 @@ class Office:
     say: Say
     identities: Sequence[x25519.Identity] = ()
     exam: str = ""
+    over: bool = False
     key: Ed25519PrivateKey = field(default_factory=reviewer_key)
     reader: Reader = field(init=False)
 
@@ -59,15 +61,22 @@ class Office:
     ) -> None:
         """``work`` on another thread; a user's mistake or the hub's "no" becomes a sentence."""
 
+        def arrived(result: Any) -> None:
+            if not self.over:
+                then(result)
+
         def refused(error: Exception) -> None:
             if not isinstance(error, ProctorError):
                 raise error
+            if self.over:
+                return
+            sentence = tell(self.t, str(error))
             if failed is not None:
-                failed(str(error))
+                failed(sentence)
             else:
-                self.say(str(error), "error")
+                self.say(sentence, "error")
 
-        self.worker.run(work, then, refused)
+        self.worker.run(work, arrived, refused)
 
     def command(self, attempt: str, kind: str, words: str, minutes: float) -> dict[str, Any]:
         """Send a signed command; raises what is wrong with it."""

@@ -212,7 +212,9 @@ class HubSource:
             raise MissingError("The clip of this flag is still on its way to the hub; look later.")
         fits = {str(one.to_public()) for one in self.identities} & set(sealed["recipients"])
         if not fits:
-            raise NoKeyError("No key here opens the clips of this case; choose one with “Key …”.")
+            raise NoKeyError(
+                "No key here opens the clips of this case; open the case again and choose a key file."
+            )
         digest = str(sealed["sha256"])
         self.fetch(flag)
         with self._lock:
@@ -257,11 +259,18 @@ class HubSource:
                 "assigned": None,
             }
             # A look opens what others said of this flag; of the other flags nothing has changed.
-            known = [one for one in case.decisions if one.flag != flag]
+            known = [one for one in (self._case or case).decisions if one.flag != flag]
             known += self._statements(flag)
             known.sort(key=lambda one: (one.when, one.id))
-            self._case = replace(case, decisions=known, items=dict(self.items))
+            # What was measured may have come meanwhile, and stays.
+            now = self._case or case
+            self._case = replace(now, decisions=known, items=dict(self.items))
             return self._case
+
+    @property
+    def newest(self) -> HubCase | None:
+        """The case as it was known last, whoever asked; ``None`` before it was read."""
+        return self._case
 
     def _statements(self, flag: str = "") -> list[Decision]:
         """Every statement (of ``flag``) that the hub lets this reviewer see; each is checked."""

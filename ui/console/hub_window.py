@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from policies.texts import LANGUAGES
+from policies.texts.told import tell
 from policies.texts.words import LANGUAGE_NAMES
 from proctor.errors import ProctorError
 from ui import theme
@@ -77,7 +79,7 @@ class HubWindow(QMainWindow):
         self._actions()
         self._anew, self._soon = QTimer(self), QTimer(self)
         self._anew.setInterval(ANEW_MS)
-        self._anew.timeout.connect(self.refresh)
+        self._anew.timeout.connect(self._refresh_where_idle)
         self._soon.setInterval(SOON_MS)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.refresh)
@@ -194,7 +196,7 @@ class HubWindow(QMainWindow):
     def _come_in(self, client: Any, person: Mapping[str, Any], sentence: str) -> None:
         self.enter(Office(self.t, client, person, self.worker, self.say))
         if sentence:
-            self.say(sentence, "info")
+            self.say(tell(self.t, sentence), "info")
 
     def enter(self, office: Office) -> None:
         """Show the pages of whoever logged in."""
@@ -237,35 +239,47 @@ class HubWindow(QMainWindow):
         self.tabs.addTab(page, text)
 
     def log_out(self) -> None:
-        """End the log-in; nothing of it stays on this computer but the hub's address."""
+        """End the log-in; nothing of it stays on this computer but the hub's address.
+
+        What was shown goes at once, also where the hub does not answer; what is on its way is shown no more.
+        """
         office, self.office = self.office, None
         if office is None:
             return
+        office.over = True
         self._anew.stop()
         self._soon.stop()
+        if self.line is not None:
+            for signal in (self.line.heard, self.line.stands, self.line.lost):
+                signal.disconnect()
+        for place in reversed(range(self.tabs.count())):
+            page = self.tabs.widget(place)
+            self.tabs.removeTab(place)
+            if page is not None:
+                page.deleteLater()
+        self.live = self.queue = self.papers = self.numbers = None
+        # The next person sees neither the names of these exams nor how far they are.
+        while self.exams.count() > 1:
+            self.exams.removeItem(1)
+        self.coverage.setText("")
+        self.who.setText("")
+        self.bar.hide()
+        self.stack.setCurrentWidget(self.login)
+        self._enable()
+        self.say("", "info")
+        self.left.emit()
 
         def done(_: object) -> None:
             self._close_line(office)
-            for place in reversed(range(self.tabs.count())):
-                page = self.tabs.widget(place)
-                self.tabs.removeTab(place)
-                if page is not None:
-                    page.deleteLater()
-            self.live = self.queue = self.papers = self.numbers = None
-            self.bar.hide()
-            self.stack.setCurrentWidget(self.login)
-            self._enable()
-            self.say("", "info")
-            self.left.emit()
 
         self.worker.run(office.client.log_out, done, done)
 
-    def _close_line(self, office: Office) -> None:
+    def _close_line(self, office: Office | None) -> None:
         if self.line is not None:
             self.line.close()
             self.line.deleteLater()
             self.line = None
-        else:
+        elif office is not None:
             office.client.close()
 
     # --- what is new --------------------------------------------------------------------------
@@ -277,15 +291,21 @@ class HubWindow(QMainWindow):
             return
         client, exam = office.client, office.exam
         if self.live is not None:
-            office.run(lambda: client.attempts(exam), self._show_wall)
+            office.run(lambda: (time.monotonic(), client.attempts(exam)), self._show_wall)
         elif self.papers is not None and office.may("admin", "reviewer"):
             office.run(lambda: client.attempts(exam), self._show_attempts)
         if self.queue is not None:
             self.queue.refresh()
 
-    def _show_wall(self, rows: list[dict[str, Any]]) -> None:
+    def _refresh_where_idle(self) -> None:
+        """A hub that takes longer than the time between two questions is not asked ever more."""
+        if not self.worker.busy:
+            self.refresh()
+
+    def _show_wall(self, said: tuple[float, list[dict[str, Any]]]) -> None:
+        asked, rows = said
         if self.live is not None:
-            self.live.show_rows(rows)
+            self.live.show_rows(rows, asked)
         self._show_attempts(rows)
 
     def _show_attempts(self, rows: list[dict[str, Any]]) -> None:
@@ -328,9 +348,9 @@ class HubWindow(QMainWindow):
     def _lost(self, sentence: str) -> None:
         self.line_sign.show_sign("warning", "warning")
         self.line_words.setText(self.t.say("Not live: what you see may be old"))
-        self._lost_words = sentence
+        self._lost_words = tell(self.t, sentence)
         if sentence:
-            self.say(sentence, "warning")
+            self.say(self._lost_words, "warning")
 
     # --- sentences ----------------------------------------------------------------------------
 
@@ -345,7 +365,7 @@ class HubWindow(QMainWindow):
         """A user's mistake becomes a sentence; anything else is a bug and is raised."""
         if not isinstance(error, ProctorError):
             raise error
-        self.say(str(error), "error")
+        self.say(tell(self.t, str(error)), "error")
 
     def shut(self) -> None:
         """End what runs beside the window; safe to call twice."""
@@ -356,7 +376,8 @@ class HubWindow(QMainWindow):
         self._soon.stop()
         office, self.office = self.office, None
         if office is not None:
-            self._close_line(office)
+            office.over = True
+        self._close_line(office)
         self.worker.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
+from policies.texts.told import tell
 from proctor.evidence import decision
 from proctor.evidence.decision import NEEDS_REASON, Verdict
 from proctor.evidence.story import FlagStory
@@ -95,7 +96,7 @@ class CasePage(Page):
         card.column.addWidget(self.player)
         card.column.addStretch(1)
         self.player.failed.connect(lambda sentence: self.no_clip.say(sentence, "warning"))
-        self.player.missing.connect(lambda sentence: self.no_clip.say(sentence, "warning"))
+        self.player.missing.connect(lambda sentence: self.no_clip.say(tell(t, sentence), "warning"))
         self.player.seen.connect(self._in_sight)
         self.player.failed.connect(self._in_sight)
         return card
@@ -207,7 +208,7 @@ class CasePage(Page):
         refused = case.refusal(flag.id)
         open_ = not refused
         self.state.setText(words.state(t, case, flag.id))
-        why = flag.why if case.seen(flag.id) else words.blind(flag.why)
+        why = words.why(t, flag, measured=case.seen(flag.id))
         self.why.setText(why)
         self.why.setVisible(bool(why))
         self.reason.setEnabled(open_)
@@ -277,7 +278,7 @@ class CasePage(Page):
 
     def refuse(self, sentence: str) -> None:
         """A statement was not signed, and why."""
-        self.note.say(sentence)
+        self.note.say(tell(self.t, sentence))
         if self.case is not None and self.flag is not None:
             self._show_sayings(self.case, self.flag)
 

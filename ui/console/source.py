@@ -160,7 +160,9 @@ class FolderSource:
 
     def clip(self, flag: str) -> bytes:
         if not self.identities:
-            raise NoKeyError("No key here opens the clips of this case; choose one with “Key …”.")
+            raise NoKeyError(
+                "No key here opens the clips of this case; open the case again and choose a key file."
+            )
         return opened(self._case(), flag, self.identities, self.reader, reason=LOOK)
 
     def fetch(self, flag: str) -> None:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from policies.texts import LANGUAGES
+from policies.texts.told import tell
 from policies.texts.words import LANGUAGE_NAMES
 from proctor.errors import ProctorError
 from proctor.evidence import decision
@@ -429,7 +430,7 @@ class ConsoleWindow(QMainWindow):
             if page.flag is not None and page.flag.id == flag:
                 page.refuse(str(error))
             else:
-                self.say(f"{what}: {error}", "error")
+                self.say(f"{what}: {tell(self.t, str(error))}", "error")
 
         self.worker.run(lambda: source.decide(flag, verdict, reason), done, refused)
 
@@ -494,7 +495,7 @@ class ConsoleWindow(QMainWindow):
         """A user's mistake becomes a sentence; anything else is a bug and is raised."""
         if not isinstance(error, ProctorError):
             raise error
-        self.say(str(error), "error")
+        self.say(tell(self.t, str(error)), "error")
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         QSettings().setValue("console/window", self.saveGeometry())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from policies.texts.numbers import kind_title
+from policies.texts.told import tell
 from proctor.evidence.decision import Decision, Verdict
 from proctor.evidence.story import FlagStory
 from proctor.evidence.words import clock
@@ -56,9 +57,12 @@ def state(t: Texts, case: CaseFile, flag: str) -> str:
     return t.say(STUDENT) if stand.state == "may_comment" else t.say(OTHERS)
 
 
-def blind(why: str) -> str:
-    """What was noted without the brackets in which a detector says what it measured (rule O3)."""
-    return _MEASURED.sub("", why)
+def why(t: Texts, flag: FlagStory, *, measured: bool) -> str:
+    """What was noted, in the reviewer's language; a plug-in's own words stay as they are.
+
+    Without ``measured`` the brackets are left out in which a detector says what it measured (rule O3).
+    """
+    return tell(t, flag.why) if measured else _MEASURED.sub("", tell(t, flag.why))
 
 
 def when(flag: FlagStory) -> str:

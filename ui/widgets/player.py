@@ -16,6 +16,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QComboBox, QSlider, QVBoxLayout, QWidget
 
+from policies.texts.told import tell
 from proctor.errors import ProctorError
 from proctor.evidence.apart import Apart
 from proctor.evidence.clip import ClipInfo, Sound
@@ -260,8 +261,9 @@ class Player(QWidget):
             raise error
         if asked != self._asked:
             return  # of a clip that nobody waits for any more: the one that came after it goes on
-        self.forget(str(error))
-        self.failed.emit(str(error))
+        sentence = tell(self._t, str(error))
+        self.forget(sentence)
+        self.failed.emit(sentence)
 
     def _run(self) -> None:
         self._from, self._since = self.slider.value() * STEP_S, time.monotonic()
