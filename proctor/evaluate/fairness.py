@@ -27,7 +27,8 @@ LEAST_GROUP = 10
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One group: the share of its persons, and how it stands to everybody else who stated theirs.
+    """One group: the share of its persons, or its rate an hour (:mod:`proctor.evaluate.fairness_hours`),
+    and how it stands to everybody else who stated theirs.
 
     ``p_holm`` is corrected over all comparisons; ``verdict`` is one plain sentence.
     """
@@ -103,10 +104,10 @@ def _counts(
         n = int(row["n"])
         own = (round(float(row["share"]) * n), n)
         made.append((" and ".join(names), str(group), own, (whole - own[0], n_all - n)))
-    return sorted(made, key=lambda one: _natural(one[1]))
+    return sorted(made, key=lambda one: natural(one[1]))
 
 
-def _natural(text: str) -> tuple[tuple[int, float, str], ...]:
+def natural(text: str) -> tuple[tuple[int, float, str], ...]:
     """Groups called by numbers (Monk 1 to 10) in the order of numbers."""
     key = []
     for part in text.split(" and "):

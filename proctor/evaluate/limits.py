@@ -176,12 +176,14 @@ def _groups(people: Sequence[Person], slices: Sequence[Slice]) -> list[str]:
             "Nobody stated a group (skin tone, sex, glasses, disability …): for whom it is worse cannot be "
             "said."
         ]
-    small = [one for one in slices if "too few to say" in one.verdict]
+    small = [
+        one for one in slices if one.verdict.startswith("too few") or ": too few" in one.verdict
+    ]
     if not small:
         return []
     return [
         f"{len(small)} of {len(slices)} groups and intersections are too few to say anything about "
-        f"(fewer than {LEAST_GROUP} persons, or less than a fair chance of seeing twice the share)."
+        f"(fewer than {LEAST_GROUP} persons, or less than a fair chance of seeing twice as much)."
     ]
 
 

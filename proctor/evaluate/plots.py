@@ -271,7 +271,10 @@ def forest(results: Results, number: int = 0) -> str | None:
         [f"{a}: {g} (n = {int(s.n)})" for a, g, s, _ in reversed(rows)],
         fontsize=8,
     )
-    axes.set_xlim(-0.02, 1.02)
+    if measure.hourly:
+        axes.set_xlim(left=0)
+    else:
+        axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel(f"{measure.measure}, 95 % (hollow: too few to say)")
     return svg(figure)
 

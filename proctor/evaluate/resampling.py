@@ -79,6 +79,53 @@ def paired_difference(
     return Estimate(float(value), low, high, None, len(a), of, STUDENTISED, level)
 
 
+def apart(
+    first: tuple[Floats, Floats],
+    second: tuple[Floats, Floats],
+    of: str,
+    level: float = LEVEL,
+    seed: int = SEED,
+) -> tuple[Answer, Answer]:
+    """Ratio of sums of one group less that of another, and over it: two groups of different persons.
+
+    As in :func:`ratio`, each group is drawn anew by itself; the quotient on the scale of logarithms.
+    """
+    for top, _ in (first, second):
+        few = _too_few(len(top), int(np.count_nonzero(top)), of)
+        if few is not None:
+            return few, few
+    rng = np.random.default_rng(seed)
+    (a, b), (c, d) = _drawn(*first, rng), _drawn(*second, rng)
+    (one, one_spread), (other, other_spread) = _linear(*first), _linear(*second)
+    n = len(first[0]) + len(second[0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap, wide = float(one - other), float(np.hypot(one_spread, other_spread))
+        low, high = _ends((a - c - gap) / np.hypot(b, d), a - c - gap, gap, wide, level)
+        difference = Estimate(gap, low, high, None, n, of, STUDENTISED, level)
+        log, wide = (
+            float(np.log(one / other)),
+            float(np.hypot(one_spread / one, other_spread / other)),
+        )
+        moved = np.log(a / c) - log
+        low, high = _ends(moved / np.hypot(b / a, d / c), moved, log, wide, level)
+    ends = float(np.exp(low)), float(np.exp(high))
+    return difference, Estimate(float(one / other), *ends, None, n, of, STUDENTISED, level)
+
+
+def exchanged(
+    first: tuple[Floats, Floats], second: tuple[Floats, Floats], seed: int = SEED
+) -> float:
+    """Two-sided p that two groups' ratios of sums are one: how often persons dealt into groups of these
+    sizes by chance lie as far apart (permutation test; Good 2005). Never below 1 in :data:`DRAWS` + 1."""
+    top, bottom = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    n, own = len(top), len(first[0])
+    dealt = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (DRAWS, 1)), axis=1)
+    mine, theirs = dealt[:, :own], dealt[:, own:]
+    gaps = top[mine].sum(-1) / bottom[mine].sum(-1) - top[theirs].sum(-1) / bottom[theirs].sum(-1)
+    here = abs(first[0].sum() / first[1].sum() - second[0].sum() / second[1].sum())
+    return float((1 + np.count_nonzero(np.abs(gaps) >= here - 1e-12)) / (DRAWS + 1))
+
+
 def statistic(
     persons: int,
     of_persons: Callable[[Ints], float],
@@ -198,9 +245,22 @@ def _studentised(
         drawn = values[0] - values[1] if len(systems) > 1 else values[0]
         wide = _spread(errors[0] - errors[1] if len(systems) > 1 else errors[0])
         moved = (drawn - value) / wide
+    return _ends(moved, drawn - value, value, spread, level)
+
+
+def _ends(
+    moved: Floats, by: Floats, value: float, spread: float, level: float
+) -> tuple[float, float]:
+    """The interval around ``value``, from draws that ``moved`` so many standard errors, ``by`` so much."""
     # A draw of nobody with anything to count lies as far below as can be.
-    moved = np.where(np.isfinite(moved), moved, np.copysign(np.inf, drawn - value))
-    moved = np.where(drawn == value, 0.0, moved)
+    moved = np.where(np.isfinite(moved), moved, np.copysign(np.inf, by))
+    moved = np.where(by == 0, 0.0, moved)
     tail = round((1 - level) / 2, 12)
     far, near = np.quantile(moved, [1 - tail, tail], method="inverted_cdf")
     return value - float(far) * spread, value - float(near) * spread
+
+
+def _drawn(top: Floats, bottom: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The ratio, and its standard error, of persons drawn anew :data:`DRAWS` times."""
+    chosen = rng.integers(0, len(top), (DRAWS, len(top)))
+    return _linear(top[chosen], bottom[chosen])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from proctor.evaluate import fairness, people, resampling
+from proctor.evaluate import fairness, fairness_hours, people, resampling
 from proctor.evaluate.base_rates import Predicted, predict
 from proctor.evaluate.limits import cannot_say
 from proctor.evaluate.people import Agreement, Study
@@ -74,10 +74,11 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Slices:
-    """Fairness of one measure."""
+    """Fairness of one measure; ``hourly`` where it is a rate an hour and not a share."""
 
     measure: str
     slices: tuple[fairness.Slice, ...]
+    hourly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,12 @@ def _fairness(everybody: Sequence[Person], level: float) -> tuple[Slices, ...]:
         of = "honest persons"
         found = fairness.slices([p.groups for p in honest], flagged, level=level, of=of)
         made.append(Slices("honest persons flagged", tuple(found)))
+    judged = [p for p in everybody if p.side == "honest" and p.kinds[ALL].judged_h > 0]
+    if any(p.groups for p in judged):
+        false = [p.kinds[ALL].false for p in judged]
+        hours = [p.kinds[ALL].judged_h for p in judged]
+        by_hour = fairness_hours.rates([p.groups for p in judged], false, hours, level)
+        made.append(Slices("false flags an honest hour", tuple(by_hour), hourly=True))
     if any(p.groups for p in asked):
         missed = [p.kinds[ALL].found == 0 for p in asked]
         of = "instructed persons"

@@ -7,6 +7,8 @@ measures whether a face is *seen* in every group, no more.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +38,18 @@ QUESTIONS = (
     "no face found",
     "no face found at a seventh of the brightness",
     "gaze not measured",
-    "identity not enrolled",
+    "identity not enrolled, of pictures of one person who looks ahead",
     "own picture at half the brightness held for somebody else",
     "somebody of the same groups not told apart",
 )
+# Why identity learns no face from a picture that was not made for it, by how the detector's reason begins: in
+# an exam it waits until the head turns back and whoever else is there is gone, and a still never changes.
+# Whatever other reason it gives counts as not enrolled.
+UNFIT = {
+    "face turned": "head turned or tilted",
+    "learning the face: turned": "head turned or tilted",
+    "more than one face": "more than one face",
+}
 # Factors of grey levels. Light itself, before a camera's gamma of about 2.2, is then 1.5 % and 22 %.
 DARK, HALF = 0.15, 0.5
 
@@ -63,11 +73,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Stills:
-    """All questions, and pictures that could not be read with the reason."""
+    """All questions, and pictures that could not be read with the reason.
+
+    ``unfit`` counts the pictures that could not be asked whether identity is enrolled, and
+    ``not_enrolled`` those in which it was not, by reason and most frequent first.
+    """
 
     pictures: int
     asked: tuple[Asked, ...]
     unread: tuple[str, ...]
+    unfit: Mapping[str, int]
+    not_enrolled: Mapping[str, int]
     answers: tuple[tuple[str, Mapping[str, bool]], ...]
 
 
@@ -115,6 +131,8 @@ def work_out(
         else:
             kept.append(still)
     answers: list[dict[str, bool]] = []
+    unfit: Counter[str] = Counter()
+    lacking: Counter[str] = Counter()
     for number, still in enumerate(kept):
         # Loaded again, because thousands of pictures do not fit into memory together.
         image = _loaded(still)
@@ -122,7 +140,13 @@ def work_out(
         if identity:
             other = _partner(number, kept)
             theirs = None if other is None else _loaded(kept[other])
-            mine |= _compared(found["identity"], context, image, theirs)
+            compared, why = _compared(found["identity"], context, image, theirs)
+            mine |= compared
+            if why and QUESTIONS[3] in compared:
+                # Numbers left out, so that like reasons are counted together.
+                lacking[re.sub(r" \([^)]*\)", "", why)] += 1
+            elif why:
+                unfit[_unfit(why)] += 1
         answers.append(mine)
         tell(number + 1)
     faces.close()
@@ -131,6 +155,8 @@ def work_out(
         len(kept),
         tuple(_asked(question, kept, answers) for question in QUESTIONS),
         tuple(unread),
+        dict(unfit.most_common()),
+        dict(lacking.most_common()),
         tuple((still.path.name, mine) for still, mine in zip(kept, answers, strict=True)),
     )
 
@@ -181,12 +207,17 @@ def _shown(image: Image, begin: float, seconds: float, step: float) -> Iterator[
 
 def _last(detector: Detector, frames: Iterator[Frame], kind: str) -> float | None:
     """The last score of ``kind``; ``None`` where the detector could not tell."""
+    said = _last_said(detector, frames, kind)
+    return None if said is None else said.score
+
+
+def _last_said(detector: Detector, frames: Iterator[Frame], kind: str) -> Observation | None:
     said: list[Observation] = []
     for frame in frames:
         for one in detector.update(frame):
             if isinstance(one, Observation) and one.kind == kind:
                 said.append(one)
-    return said[-1].score if said else None
+    return said[-1] if said else None
 
 
 def _seen(faces: Detector, gaze: Detector, image: Image) -> dict[str, bool]:
@@ -206,12 +237,21 @@ def _seen(faces: Detector, gaze: Detector, image: Image) -> dict[str, bool]:
 
 def _compared(
     plugin: Plugin, context: Context, image: Image, other: Image | None
-) -> dict[str, bool]:
-    """A template of the picture; then itself at half the brightness, then somebody else."""
+) -> tuple[dict[str, bool], str]:
+    """A template of the picture; then itself at half the brightness, then somebody else.
+
+    Also why there is no template, or nothing.
+    """
     detector = _made(plugin, context)
-    enrolled = _last(detector, _shown(image, 0.0, ENROL_S, 1.0), "face.other")
-    answers = {QUESTIONS[3]: enrolled is None}
-    if enrolled is not None:
+    learned = _last_said(detector, _shown(image, 0.0, ENROL_S, 1.0), "face.other")
+    answers: dict[str, bool] = {}
+    why = ""
+    if learned is None or learned.score is None:
+        why = "nothing was said" if learned is None else learned.reason
+        if not _unfit(why):
+            answers[QUESTIONS[3]] = True
+    else:
+        answers[QUESTIONS[3]] = False
         detector.reset()
         own = _last(detector, _shown(dimmed(image, HALF), 20.0, COMPARE_S, 1.0), "face.other")
         if own is not None:
@@ -222,7 +262,12 @@ def _compared(
             if theirs is not None:
                 answers[QUESTIONS[5]] = theirs < OTHER_ON
     detector.close()
-    return answers
+    return answers, why
+
+
+def _unfit(why: str) -> str:
+    """What it is in the picture that keeps identity from learning the face; empty where it is something else."""
+    return next((told for begin, told in UNFIT.items() if why.startswith(begin)), "")
 
 
 def _partner(number: int, stills: Sequence[Still]) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from proctor.evaluate.fairness import Slice
 from proctor.evaluate.plain import ANSWER, FORMAT, columns, to_json, write_csv
 from proctor.evaluate.statistics import Answer, Unsaid
-from proctor.evaluate.stills import Stills
+from proctor.evaluate.stills import QUESTIONS, Stills
 
 
 def write(made: Stills, out: Path) -> list[Path]:
@@ -39,6 +39,8 @@ def markdown(made: Stills) -> str:
             "",
             f"All: {_cell(one.whole)}",
         ]
+        if one.question == QUESTIONS[3]:
+            lines += _reasons(made)
         if not one.slices:
             continue
         lines += ["", "| group | share | p (Holm) | what can be said |", "|---|---|---|---|"]
@@ -54,6 +56,18 @@ def markdown(made: Stills) -> str:
                 "to say.",
             ]
     return "\n".join(lines) + "\n"
+
+
+def _reasons(made: Stills) -> list[str]:
+    """Why faces were not learned: for what is in the picture, which is not asked then, or for something else."""
+    lines = []
+    if made.unfit:
+        told = ", ".join(f"{count} {why}" for why, count in made.unfit.items())
+        lines += ["", f"Not asked of {sum(made.unfit.values())} pictures: {told}."]
+    if made.not_enrolled:
+        told = ", ".join(f"{count} {why}" for why, count in made.not_enrolled.items())
+        lines += ["", f"Not enrolled because: {told}."]
+    return lines
 
 
 def _row(one: Slice) -> str:

@@ -80,3 +80,24 @@ def test_a_folder_without_labels_and_a_column_that_is_not_there(few: Path, tmp_p
     (few / "labels.csv").write_bytes("file,tone\na.jpg,brünett\n".encode("latin-1"))
     with pytest.raises(InputError, match="not UTF-8"):
         stills.read(few, ["tone"])
+
+
+def test_identity_is_asked_of_one_person_who_looks_ahead(
+    media: Path, model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """One head ahead, one turned aside, one with a neighbour, one blurred: two can be asked."""
+    for name in ("yunet", "face_landmarker", "face_reid"):
+        model(name)
+    files = [f"fairface_{number}.jpg" for number in ("0129", "0032", "0161", "0309")]
+    for name in files:
+        shutil.copy(media / "images" / "faces_fairface" / name, tmp_path)
+    (tmp_path / "labels.csv").write_text("\n".join(["file", *files, ""]), encoding="utf-8")
+    made = stills.work_out(stills.read(tmp_path, ()))
+    asked = {one.question: one.whole for one in made.asked}[stills.QUESTIONS[3]]
+    assert isinstance(asked, Estimate)
+    assert (asked.count, asked.n) == (1, 2)
+    assert made.unfit == {"head turned or tilted": 1, "more than one face": 1}
+    assert made.not_enrolled == {"face blurred": 1}
+    page = stills_table.markdown(made)
+    assert "Not asked of 2 pictures: 1 head turned or tilted, 1 more than one face." in page
+    assert "Not enrolled because: 1 face blurred." in page
