@@ -25,10 +25,6 @@ EXAM = (
     ),
     mark("The break is over: this exam allows {minutes} minutes. Capture goes on."),
     mark("The break ends in {seconds} s."),
-    mark("Break: nothing is captured. Type resume to go on."),
-    mark("The break is over; capture goes on."),
-    mark("Taken back: {purpose}. Nothing is noted about it. Instead: {alternative}"),
-    mark("Say what to take back: {names}."),
     mark("'{purpose}' is not agreed to, so there is nothing to take back (agreed to: {names})."),
     mark(
         "'{purpose}' cannot be switched on in this exam any more; begin the exam anew to use it, "
@@ -80,6 +76,18 @@ EXAM = (
     mark("the receipts in {path}"),
     mark("the invitation's folder {path}"),
     mark("what this computer remembers of policies ({path})"),
+    mark("The exam in {folder} has ended; begin a new case for another."),
+    mark("The exam in {folder} was begun under another policy; give that one."),
+    mark("The exam in {folder} was begun with another addendum, or without; give the same."),
+    mark("This exam has begun; --own-copy is for the beginning of one."),
+    mark("Give an invitation, or a new folder for the case with --case DIR."),
+    mark("The questions were not answered, so nothing was started."),
+    mark("No passphrase was given, so nothing was done."),
+    mark("The two passphrases were not the same, so no key was made; try again."),
+    mark(
+        "This computer does not know '{institution}'. Compare its keys with those on its own page, then run "
+        "`{command}`."
+    ),
 )
 
 # How sending goes (proctor/evidence/sender, proctor/hub/client).

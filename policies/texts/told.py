@@ -21,15 +21,27 @@ from policies.texts.judging import JUDGING
 from policies.texts.numbers import Parts, kind_title
 from policies.texts.outcomes import CALIBRATION, DEVICES, MACHINE
 from policies.texts.reasons import NOTED, REASONS
-from policies.texts.words import DETECTORS
+from policies.texts.words import DETECTORS, PURPOSES
 
-SENTENCES = (*DEVICES, *MACHINE, *CALIBRATION, *NOTED, *REASONS, *EXAM, *DELIVERY, *JOINING, *JUDGING)
+SENTENCES = (
+    *DEVICES,
+    *MACHINE,
+    *CALIBRATION,
+    *NOTED,
+    *REASONS,
+    *EXAM,
+    *DELIVERY,
+    *JOINING,
+    *JUDGING,
+)
 # Places that hold a sentence, or a piece of one, that is told in its turn.
 NESTED = frozenset(
     ("why", "reason", "refused", "mend", "place", "looks", "head", "eyes", "has", "lacks", "what")
 )
 # A place that holds the name of a detector.
 PART = "part"
+# Places that hold purposes, or else other names.
+PURPOSE = frozenset(("purpose", "names"))
 DECIMALS = re.compile(r"-?\d+\.\d+")
 
 
@@ -77,7 +89,15 @@ def _value(t: Texts, name: str, value: str) -> str:
         return tell(t, value)
     if name == PART and value in DETECTORS:
         return t.say(DETECTORS[value])
+    if name in PURPOSE:
+        # As a policy names them; anything else stays.
+        return t.listed([_purpose(t, one) for one in value.split(", ")])
     return value
+
+
+def _purpose(t: Texts, name: str) -> str:
+    said = next((words for purpose, words in PURPOSES.items() if purpose == name), "")
+    return t.say(said).lower() if said else name
 
 
 @cache

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from policies.texts import Texts
     from proctor.session.delivery import Delivered
 
 
@@ -78,17 +79,21 @@ def teller(quiet: bool) -> Callable[[str], None]:
     return tell
 
 
-def say(came: Delivered | None, folder: Path) -> None:
-    """How far a delivery came, and how to go on with it."""
+def say(came: Delivered | None, folder: Path, t: Texts | None = None) -> None:
+    """How far a delivery came, and how to go on with it, in the language of ``t``."""
+    from policies.texts import terminal, texts
+    from policies.texts.told import tell
+
     if came is None:
         return
-    print(f"{came.counts.done} parts of the case have arrived, {came.counts.waiting} are left.")
+    t = t or texts()
+    print(t.say(terminal.ARRIVED, done=came.counts.done, waiting=came.counts.waiting))
     for kind, name, why in came.refused:
-        print(f"  not taken: {kind} {name} ({why})")
+        print(f"  {t.say(terminal.NOT_TAKEN, kind=kind, name=name, why=tell(t, why))}")
     for sentence in came.doubts:
-        print(f"{sentence} Tell the institution; the case is whole here.")
+        print(t.say(terminal.DOUBT, sentence=tell(t, sentence)))
     if came.counts.waiting:
-        print(f"Everything is still here. Go on with: proctor case send {folder}")
+        print(t.say(terminal.STILL_HERE, command=f"proctor case send {folder}"))
 
 
 def _policy_hub(folder: Path) -> str:

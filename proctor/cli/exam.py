@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from policies.consent import Answers
     from policies.schema import Policy
+    from policies.texts import Texts
     from proctor.session.devices import Devices
 
 
@@ -66,6 +67,23 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from policies.texts import texts
+    from policies.texts.told import tell
+    from proctor.cli import running
+    from proctor.errors import ProctorError
+
+    if not arguments.terminal and arguments.case is None:
+        return _window(arguments)
+    t = texts(running.language_of(arguments.lang or running.system_language()))
+    try:
+        return _terminal(arguments, t)
+    except ProctorError as error:
+        # The sentence in the student's language, where it is one of those that a student may meet.
+        error.args = (tell(t, str(error)),)
+        raise
+
+
+def _terminal(arguments: argparse.Namespace, t: Texts) -> int:
+    """The exam by typed lines, in the language of ``t``."""
     from policies.texts.live import said
     from policies.texts.told import tell
     from proctor.cli import calibrate, case_send, exam_page, joining, running
@@ -75,11 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     from proctor.session.plan import make_plan
     from proctor.session.session import Session, choose_recipients
 
-    if not arguments.terminal and arguments.case is None:
-        return _window(arguments)
-    t = texts(running.language_of(arguments.lang or "en"))
     if arguments.invitation:
-        joining.follow(arguments)
+        joining.follow(arguments, t)
     elif arguments.case is None:
         raise InputError("Give an invitation, or a new folder for the case with --case DIR.")
     plan = make_plan(
@@ -91,13 +106,13 @@ def run(arguments: argparse.Namespace) -> int:
             own_copy.check(plan.policy, arguments.case)
         recipients = choose_recipients(plan, arguments.recipient, running.tell)
         running.print_not_measured(plan, arguments.quiet, t)
-        answers = running.get_consent(plan, arguments.consent, arguments.lang or "en")
+        answers = running.get_consent(plan, arguments.consent, t.lang)
         if arguments.own_copy:
-            recipients += _own_key(arguments, plan.policy, answers)
+            recipients += _own_key(arguments, plan.policy, answers, t)
     elif arguments.own_copy:
         raise InputError("This exam has begun; --own-copy is for the beginning of one.")
     limit = float("inf") if arguments.minutes is None else arguments.minutes * 60.0
-    progress = running.Progress(None if arguments.minutes is None else limit, arguments.quiet)
+    progress = running.Progress(None if arguments.minutes is None else limit, arguments.quiet, t)
     on_flag = running.flag_printer(arguments.json, progress.write, t)
     devices = _devices(arguments)
     asked_to_end = False
@@ -132,10 +147,10 @@ def run(arguments: argparse.Namespace) -> int:
             begin() as session,
             delivery.sending(session, arguments.code, arguments.kbit, say) as courier,
             live_link.linked(session, arguments.code, hear, courier) as link,
-            exam_page.listening(session, progress.tell),
+            exam_page.listening(session, progress.tell, t),
             calibrate.walking(session, arguments.calibrate, say),
         ):
-            controls = Controls(session, say, link)
+            controls = Controls(session, say, link, t)
             controls.listen()
 
             # The devices of what is agreed to now; made anew after every break.
@@ -152,30 +167,33 @@ def run(arguments: argparse.Namespace) -> int:
             )
     finally:
         progress.close()
-    running.print_summary(summary, arguments.case, arguments.json, arguments.quiet)
+    running.print_summary(summary, arguments.case, arguments.json, arguments.quiet, t)
     came = delivery.send_rest(
         plan.policy.hub,
         arguments.case,
         arguments.code,
         arguments.kbit,
-        case_send.teller(arguments.quiet),
+        lambda english: case_send.teller(arguments.quiet)(tell(t, english)),
     )
     if not (arguments.json or arguments.quiet):
-        case_send.say(came, arguments.case)
+        case_send.say(came, arguments.case, t)
     return 0
 
 
-def _own_key(arguments: argparse.Namespace, policy: Policy, answers: Answers) -> tuple[str, ...]:
+def _own_key(
+    arguments: argparse.Namespace, policy: Policy, answers: Answers, t: Texts
+) -> tuple[str, ...]:
     """The public half of a key that is made for the student; none where no clip will be kept."""
+    from policies.texts import terminal
     from proctor.cli import passphrase, running
     from proctor.session import own_copy
 
     if not answers.granted.get("clips"):
-        running.tell("No key of your own is made, since you said no to clips.")
+        running.tell(t.say(terminal.OWN_KEY_NONE))
         return ()
-    ask = passphrase.asker(arguments.passphrase_file, twice=True)
+    ask = passphrase.asker(arguments.passphrase_file, twice=True, t=t)
     made = own_copy.make(policy, arguments.case, ask(own_copy.key_path(arguments.case)))
-    running.tell(f"Your key to the clips is {made.path}; nobody can use it without the passphrase.")
+    running.tell(t.say(terminal.OWN_KEY, path=str(made.path)))
     return (made.recipient,)
 
 

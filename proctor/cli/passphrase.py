@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policies.texts import Texts
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +22,13 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def asker(file: str | None, *, twice: bool = False) -> Callable[[Path], str]:
-    """What gives the passphrase of a key file; ``twice`` asks a person again, for a new key."""
+def asker(
+    file: str | None, *, twice: bool = False, t: Texts | None = None
+) -> Callable[[Path], str]:
+    """What gives the passphrase of a key file; ``twice`` asks a person again, for a new key, in the
+    language of ``t``."""
     if file is None:
-        return _ask_twice if twice else _ask
+        return partial(_ask_twice if twice else _ask, t)
     lines = iter(_lines(file))
 
     def next_line(path: Path) -> str:
@@ -46,9 +54,10 @@ def _lines(file: str) -> list[str]:
         raise InputError("The passphrase on standard input is not text.") from error
 
 
-def _ask(path: Path) -> str:
+def _ask(t: Texts | None, path: Path) -> str:
     import getpass
 
+    from policies.texts import terminal, texts
     from proctor.errors import InputError
 
     if not sys.stdin.isatty():
@@ -57,15 +66,15 @@ def _ask(path: Path) -> str:
             f"it with --passphrase-file."
         )
     try:
-        return getpass.getpass(f"Passphrase of {path}: ")
+        return getpass.getpass((t or texts()).say(terminal.PASSPHRASE, path=str(path)) + " ")
     except EOFError as error:
         raise InputError("No passphrase was given, so nothing was done.") from error
 
 
-def _ask_twice(path: Path) -> str:
+def _ask_twice(t: Texts | None, path: Path) -> str:
     from proctor.errors import InputError
 
-    first = _ask(path)
-    if first != _ask(path):
+    first = _ask(t, path)
+    if first != _ask(t, path):
         raise InputError("The two passphrases were not the same, so no key was made; try again.")
     return first

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +53,8 @@ def add_session_options(parser: argparse.ArgumentParser, *, invited: bool = Fals
         "--lang",
         default=None if invited else "en",
         metavar="L",
-        help="language of the questions: en, de, fr, es or nl",
+        help="language: en, de, fr, es or nl"
+        + (" (default: your system's, where it is one of them)" if invited else ""),
     )
     parser.add_argument(
         "--recipient",
@@ -100,6 +103,29 @@ def language_of(lang: str) -> Language:
         return texts(lang).lang
     except PolicyError as error:
         raise InputError(str(error)) from error
+
+
+def system_language() -> Language:
+    """The first language of the system that we have texts in, else English, as a window takes it."""
+    from policies.texts import LANGUAGES
+
+    named = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
+    chosen = next(filter(None, named), "")
+    if sys.platform == "win32" and not chosen:
+        import ctypes
+        import locale
+
+        number = ctypes.windll.kernel32.GetUserDefaultUILanguage()
+        chosen = locale.windows_locale.get(number, "")
+    # The plain locale is English, whatever stands in the list (GNU gettext manual, 2.3).
+    more = (
+        os.environ.get("LANGUAGE", "") if chosen.partition(".")[0] not in ("", "C", "POSIX") else ""
+    )
+    for one in (*more.split(":"), chosen):
+        for lang in LANGUAGES:
+            if re.split(r"[_.@-]", one)[0].lower() == lang:
+                return lang
+    return "en"
 
 
 def read_answers(plan: Plan, how: str, lang: str) -> Answers:
@@ -158,15 +184,20 @@ def clock_text(t: float) -> str:
 class Progress:
     """A progress bar over session seconds with time left; silent when asked to be, or off a terminal."""
 
-    def __init__(self, total: float | None, quiet: bool) -> None:
+    def __init__(self, total: float | None, quiet: bool, t: Texts | None = None) -> None:
         from tqdm import tqdm
 
+        from policies.texts import terminal, texts
+
+        t = t or texts()
+        # The bar fills the place of the time itself.
+        left = t.say(terminal.LEFT, time="{remaining}")
         self._bar = tqdm(
             total=None if total is None else round(total, 1),
             unit="s",
-            desc="exam",
+            desc=t.say(terminal.EXAM),
             disable=True if quiet else None,
-            bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s, {remaining} left"
+            bar_format="{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s, " + left
             if total
             else "{desc}: {n:.0f} s",
         )
@@ -213,6 +244,7 @@ def flag_printer(
 ) -> Callable[[FlagEvent], None]:
     """What is printed when a flag closes: a line for a person, in the language of ``t``, or a JSON object."""
     from policies.texts import told
+    from policies.texts.numbers import kind_title
 
     def printer(event: FlagEvent) -> None:
         flag = event.flag
@@ -232,7 +264,8 @@ def flag_printer(
             )
         else:
             why = flag.why if t is None else told.tell(t, flag.why)
-            text = f"{clock_text(flag.start):>8}  {flag.kind:<20} {why}"
+            kind = flag.kind if t is None or t.lang == "en" else kind_title(t, flag.kind, {})
+            text = f"{clock_text(flag.start):>8}  {kind:<20} {why}"
         write(text)
 
     return printer
@@ -256,20 +289,29 @@ def print_not_measured(plan: Plan, quiet: bool, t: Texts | None = None) -> None:
             print(left_out(t, absent.kinds, absent.why, absent.mend), file=sys.stderr)
 
 
-def print_summary(summary: Summary, folder: Path, as_json: bool, quiet: bool) -> None:
-    """The last line: numbers for a machine, or a few sentences for a person."""
+def print_summary(
+    summary: Summary, folder: Path, as_json: bool, quiet: bool, t: Texts | None = None
+) -> None:
+    """The last line: numbers for a machine, or a few sentences for a person, in the language of ``t``."""
+    from policies.texts import terminal, texts
+
     if as_json:
         print(json.dumps({"summary": summary.as_dict()}, ensure_ascii=False), flush=True)
         return
     if quiet:
         return
-    moments = "1 moment is" if summary.flags == 1 else f"{summary.flags} moments are"
+    t = t or texts()
     cpu = 100 * summary.cpu_s["total"] / max(summary.seconds, 1e-9)
+    watched = t.say(
+        terminal.WATCHED,
+        time=clock_text(summary.seconds),
+        speed=round(summary.real_time_factor, 1),
+        share=round(cpu),
+        frames=summary.frames_seen,
+        dropped=summary.frames_dropped,
+    )
+    moments = t.count(terminal.MOMENTS, summary.flags, clips=summary.clips)
     print(
-        f"\n{clock_text(summary.seconds)} watched at {summary.real_time_factor:.1f} x real time, "
-        f"{cpu:.0f} % of one core per second of exam; {summary.frames_seen} frames, "
-        f"{summary.frames_dropped} dropped.\n"
-        f"{moments} put before a person, {summary.clips} with a sealed clip. "
-        f"None of this is a verdict.\n"
-        f"The case is in {folder}. Look at it with: proctor case show {folder}"
+        f"\n{watched}\n{moments} {t.say(terminal.NO_VERDICT)}\n"
+        + t.say(terminal.CASE_IN, folder=str(folder), command=f"proctor case show {folder}")
     )

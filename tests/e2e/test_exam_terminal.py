@@ -85,6 +85,8 @@ class Terminal:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
+    # Without --lang the system's language would be spoken.
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     (tmp_path / "policy.toml").write_text(POLICY)
     return tmp_path
 
@@ -113,7 +115,8 @@ def test_C1_C4_A2_an_exam_is_answered_paused_and_withdrawn_from_by_typing(folder
     exam.type("accept")
     exam.expect("May short clips")
     exam.type("decline")
-    exam.expect("withdraw camera")  # the help, shown at the start
+    # The help, shown at the start.
+    exam.expect("withdraw take back what you agreed to: camera, clips")
     exam.type("resume")
     exam.expect("There is no break to end.")
     begun(case)
@@ -138,6 +141,44 @@ def test_C1_C4_A2_an_exam_is_answered_paused_and_withdrawn_from_by_typing(folder
     assert [d["purpose"] for d in records(case, "consent.withdrawn")] == ["camera"]
     assert sorted(p.name for p in (case / "receipts").iterdir()) == ["001.jsonld", "002.jsonld"]
     assert main(["case", "verify", str(case)]) == 0
+
+
+def test_an_exam_in_the_systems_language_is_typed_and_read_in_it(folder, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    case = folder / "case"
+    exam = Terminal("exam", "--policy", str(folder / "policy.toml"), "--case", str(case))
+    exam.expect("annehmen oder ablehnen?")
+    exam.type("annehmen")
+    exam.expect("annehmen oder ablehnen?")
+    exam.type("ablehnen")
+    exam.expect("widerrufen zurücknehmen, wozu du ja gesagt hast: kamera, kurze clips")
+    begun(case)
+    exam.type("weiter")
+    exam.expect("Es gibt keine Pause zu beenden.")
+    exam.type("PAUSE")
+    exam.expect("Mit weiter geht es weiter.")
+    exam.type("resume")  # the English words always count
+    exam.expect("Die Pause ist vorbei")
+    exam.type("raum nein")
+    exam.expect("Niemand bittet gerade um einen Film des Raums.")
+    exam.type("rufen")
+    exam.expect("Wen du sonst fragen kannst: exams@example.org")
+    exam.type("widerrufen")
+    exam.expect("Sag, was du zurücknimmst: kamera, kurze clips.")
+    exam.type("widerrufen kurze clips")
+    exam.expect("Zu „kurze clips“ gibt es kein Ja, also nichts zurückzunehmen (Ja zu: kamera).")
+    exam.type("widerrufen Kamera")
+    exam.expect("Zurückgenommen: kamera.")
+    exam.type("ende")
+    exam.expect("Nichts davon ist ein Urteil. Die Akte liegt in")
+    assert exam.close() == 0
+    assert [d["purpose"] for d in records(case, "consent.withdrawn")] == ["camera"]
+    # A mistake of the user is told in it, too.
+    again = Terminal(
+        "exam", "--policy", str(folder / "policy.toml"), "--case", str(case), "--resume"
+    )
+    again.expect("ist zu Ende")
+    assert again.close() == 2
 
 
 def test_an_exam_whose_program_was_killed_goes_on_where_it_was(folder):

@@ -15,6 +15,7 @@ from pyrage import x25519
 from policies import load
 from policies.consent import accept_all
 from policies.schema import Policy
+from policies.texts import texts
 from proctor.cli import exam
 from proctor.cli.main import main
 from proctor.errors import InputError
@@ -124,10 +125,10 @@ def test_the_terminal_makes_it_only_for_who_agrees_to_clips(
     arguments = argparse.Namespace(case=case, passphrase_file=str(words))
     yes = accept_all(policy)
     no = replace(yes, granted={**yes.granted, "clips": False})
-    assert exam._own_key(arguments, policy, no) == ()
+    assert exam._own_key(arguments, policy, no, texts()) == ()
     assert not case.parent.exists()
     assert "said no to clips" in capsys.readouterr().err
-    (recipient,) = exam._own_key(arguments, policy, yes)
+    (recipient,) = exam._own_key(arguments, policy, yes, texts())
     made = own_copy.find(case, [recipient])
     assert made is not None
     assert str(made.path) in capsys.readouterr().err
