@@ -110,8 +110,9 @@ class CasePage(Page):
         about = Card(t.say("What was noted"))
         self.when = Words("", "hint")
         self.why, self.limit = Words(), Words("", "hint")
-        self.comment, self.known = Words(), Words("", "hint")
-        for part in (self.when, self.why, self.limit, self.comment, self.known):
+        self.comment = Words()
+        self.known = [Words("", "hint") for _ in rates.ASKED]
+        for part in (self.when, self.why, self.limit, self.comment, *self.known):
             about.column.addWidget(part)
         said = Card(t.say("What you see"))
         self.state = Words("", "hint")
@@ -169,7 +170,8 @@ class CasePage(Page):
             if flag.comment
             else t.say("The student has said nothing to it.")
         )
-        self.known.setText("\n".join(rates.sentences(t, flag.kind)))
+        for known, sentence in zip(self.known, rates.sentences(t, flag.kind), strict=True):
+            known.setText(sentence)
         self.reason.clear()
         self.note.say("")
         self.no_clip.say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -25,6 +26,12 @@ FALSE = mark(
 NO_RIGHT = mark("How many such notes are right: not measured.")
 NO_FOUND = mark("How many are found of what should be noted: not measured.")
 NO_FALSE = mark("How many are noted of what should not be: not measured.")
+# What is asked of the published tests, in the order in which it is told: what they say, and where none does.
+ASKED: Mapping[Tells, tuple[str, str]] = {
+    "right": (RIGHT, NO_RIGHT),
+    "found": (FOUND, NO_FOUND),
+    "false": (FALSE, NO_FALSE),
+}
 _FRONT = re.compile(r"\A# [^\n]+\n\n```toml\n(.*?)\n```\n", re.DOTALL)
 
 
@@ -76,16 +83,18 @@ def sentences(t: Texts, kind: str) -> list[str]:
     Of several tests the newest that counted right notes, and of the others the worst: a person who judges is
     to know where a note can be wrong. ``what`` was tested is in the card's own words, which are English.
     """
-    known = published().get(kind, ())
-    right = [one for one in known if one.tells == "right"]
-    found = [one for one in known if one.tells == "found"]
-    false = [one for one in known if one.tells == "false"]
-    chosen = (
-        (RIGHT, NO_RIGHT, max(right, key=lambda one: one.when, default=None)),
-        (FOUND, NO_FOUND, min(found, key=lambda one: one.share, default=None)),
-        (FALSE, NO_FALSE, max(false, key=lambda one: one.share, default=None)),
-    )
-    return [_said(t, text, one) if one is not None else t.say(none) for text, none, one in chosen]
+    told = []
+    for asked, (text, none) in ASKED.items():
+        known = [one for one in published().get(kind, ()) if one.tells == asked]
+        told.append(_said(t, text, max(known, key=_first)) if known else t.say(none))
+    return told
+
+
+def _first(one: Rate) -> float:
+    """What is told of several: the greater, the sooner."""
+    if one.tells == "right":
+        return float(one.when.toordinal())
+    return one.share if one.tells == "false" else -one.share
 
 
 def _said(t: Texts, text: str, one: Rate) -> str:
