@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QComboBox, QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
 
 from proctor.errors import ProctorError
 from proctor.evidence.clip import Sound
 from proctor.types import Image
-from ui import theme
 from ui.bridge import Worker
 from ui.researcher.film import LEVEL_S, Film, Levels
 from ui.researcher.timeline import Timeline
 from ui.texts import Texts
 from ui.widgets.camera import CameraView
-from ui.widgets.flow import Flow
-from ui.widgets.layout import LeaveWheel, button, name_it
-from ui.widgets.player import SPEEDS
-from ui.widgets.speaker import Speaker
+from ui.widgets.playing import SPEEDS, Playing
 from ui.widgets.wave import PEAKS, Peaks, Wave
-from ui.widgets.words import Words
 
-TICK_MS = 25
 VIEW_HEIGHT = 380
 # Sound that is decoded at once (s).
 HEARD_S = 60.0
 ZOOMS = (1, 2, 4, 8, 16, 32, 64)
 
 
-class FilmPlayer(QWidget):
+class FilmPlayer(Playing):
     """One recording at a time. ``opened``: it can be seen; ``failed``: a sentence why not; ``moved``: elsewhere now."""
 
     opened = Signal()
@@ -41,63 +32,31 @@ class FilmPlayer(QWidget):
     moved = Signal()
 
     def __init__(self, t: Texts) -> None:
-        super().__init__()
-        self._t = t
+        super().__init__(
+            t,
+            CameraView(t.say("The recording"), mirrored=False),
+            Wave(t.say("The sound of the recording")),
+            t.say("Place in the recording"),
+            tick=self._tick,
+            went=self._slid,
+            sound=self._sound,
+        )
         self.film: Film | None = None
-        self._asked, self._wanted, self._shown = 0, 0, -1
+        self._shown = -1
         self._reading = False
         self._levels: Levels = np.zeros(0, np.float32)
         self._zoom = 0
         self.mark: float | None = None
-        self._worker, self._hearing, self._speaker = Worker(self), Worker(self), Speaker(self)
-        self._heard_until, self._from, self._since = 0.0, 0.0, 0.0
-        self._timer = QTimer(self)
-        self._timer.setInterval(TICK_MS)
-        self._timer.timeout.connect(self._tick)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.SMALL)
-        self.view = CameraView(t.say("The recording"), mirrored=False)
+        self._hearing = Worker(self)
+        self._heard_until = 0.0
         # Larger than the student's own picture: small things are looked for.
         self.view.setFixedHeight(VIEW_HEIGHT)
-        self.wave = Wave(t.say("The sound of the recording"))
         self.timeline = Timeline(t.say("The labels in time"))
         self.timeline.asked.connect(self.go)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        name_it(self.slider, t.say("Place in the recording"))
-        self.slider.valueChanged.connect(self._slid)
-        self.slider.sliderReleased.connect(self._again)
-        self.place = Words(wrap=False)
-        self.play_button = button(t.say("Play"))
-        self.back = button(t.say("One picture back"))
-        self.on = button(t.say("One picture on"))
-        self.speed = QComboBox()
-        for one in SPEEDS:
-            self.speed.addItem(t.say("{n} times", n=t.number(one)), one)
-        self.speed.setCurrentIndex(SPEEDS.index(1.0))
-        self.speed.installEventFilter(LeaveWheel(self.speed))
-        name_it(self.speed, t.say("Speed"))
-        self.note = Words("", "hint")
-        self.play_button.clicked.connect(self.toggle)
-        self.back.clicked.connect(lambda: self.step(-1))
-        self.on.clicked.connect(lambda: self.step(1))
-        self.speed.currentIndexChanged.connect(self._again)
-        for part in (self.view, self.wave, self.timeline, self.slider):
-            column.addWidget(part)
-        label = Words(t.say("Speed"), "label", wrap=False)
-        label.setBuddy(self.speed)
-        for text in (label, self.place):
-            text.setMinimumHeight(self.play_button.sizeHint().height())
-        column.addLayout(Flow(self.play_button, self.back, self.on, label, self.speed, self.place))
-        column.addWidget(self.note)
-        self._enable()
+        self.lay(self.view, self.wave, self.timeline, self.slider)
+        self.draw()
 
     # What is shown.
-
-    @property
-    def playing(self) -> bool:
-        """Whether the recording runs."""
-        return self._timer.isActive()
 
     @property
     def frame_s(self) -> float:
@@ -137,6 +96,7 @@ class FilmPlayer(QWidget):
         self._asked += 1
         self.pause()
         film, self.film = self.film, None
+        self.there = False
         if film is not None:
             # On the thread that may be reading it now.
             self._worker.run(film.close, lambda _: None)
@@ -144,7 +104,8 @@ class FilmPlayer(QWidget):
         self._zoom, self.mark = 0, None
         self.view.forget(instead)
         self.note.setText("")
-        self._enable()
+        self.enable()
+        self.draw()
 
     def shut(self) -> None:
         """Stop for good."""
@@ -156,26 +117,6 @@ class FilmPlayer(QWidget):
             film.close()
 
     # What a person does.
-
-    def toggle(self) -> None:
-        """Play, or pause; from the beginning once the end was reached."""
-        if self.playing:
-            self.pause()
-        elif self.film is not None:
-            if self.slider.value() >= self.slider.maximum():
-                self.slider.setValue(0)
-            self._run()
-
-    def pause(self) -> None:
-        """Stand still at this picture."""
-        self._timer.stop()
-        self._speaker.stop()
-        self._say_play()
-
-    def step(self, by: int) -> None:
-        """Go on or back by pictures, and stand still there."""
-        self.pause()
-        self.slider.setValue(self.slider.value() + by)
 
     def jump(self, seconds: float) -> None:
         """Go on or back by seconds; plays on where it plays."""
@@ -214,14 +155,14 @@ class FilmPlayer(QWidget):
         return begin, begin + span
 
     def _start(self, film: Film) -> None:
-        self.film = film
+        self.film, self.there, self.step_s = film, True, 1.0 / film.fps
         asked = self._asked
         self.slider.blockSignals(True)
         self.slider.setRange(0, max(0, int(film.duration * film.fps + 1e-6) - 1))
         self.slider.setPageStep(max(1, round(film.fps)))
         self.slider.setValue(0)
         self.slider.blockSignals(False)
-        self._enable()
+        self.enable()
         if not film.has_video:
             self.view.forget(self._t.say("This recording has sound only."))
 
@@ -246,13 +187,7 @@ class FilmPlayer(QWidget):
             self._again()
 
     def _moved(self) -> None:
-        words = self._t.say(
-            "{at} of {all} seconds",
-            at=self._t.number(round(self.at, 2)),
-            all=self._t.number(round(self.duration, 1)),
-        )
-        self.place.setText(words)
-        self.slider.setAccessibleDescription(words)
+        self.say_place(round(self.at, 2), round(self.duration, 1))
         self.draw()
         self._read()
         self.moved.emit()
@@ -277,31 +212,16 @@ class FilmPlayer(QWidget):
 
         self._worker.run(lambda: film.picture((step + 0.5) / film.fps), done, self._refused)
 
-    def _run(self) -> None:
-        self._from, self._since = self.at, time.monotonic()
-        self._timer.start()
-        self._sound()
-        self._say_play()
-
-    def _again(self) -> None:
-        if self.playing:
-            self._speaker.stop()
-            self._run()
-
     def _tick(self) -> None:
         if self.film is None or self.slider.isSliderDown():
             return
-        now = time.monotonic()
-        at = self._from + (now - self._since) * self.speed.currentData()
+        at = self.reached()
         step = int(at / self.frame_s + 1e-6)
         if step >= self.slider.maximum():
             self.pause()
         elif at >= self._heard_until:
             self._sound()
-        if step != self.slider.value():
-            self.slider.blockSignals(True)
-            self.slider.setValue(step)
-            self.slider.blockSignals(False)
+        if self.put(step):
             self._moved()
 
     def _sound(self) -> None:
@@ -332,22 +252,6 @@ class FilmPlayer(QWidget):
                     "No loudspeaker was found, so the recording is played without its sound."
                 )
             )
-
-    def _say_play(self) -> None:
-        words = self._t.say("Pause") if self.playing else self._t.say("Play")
-        self.play_button.setText(words)
-        name_it(self.play_button, words)
-
-    def _enable(self) -> None:
-        for one in (self.slider, self.play_button, self.back, self.on, self.speed):
-            one.setEnabled(self.film is not None)
-        if self.film is None:
-            self.place.setText("")
-            self.draw()
-
-    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
-        self.pause()
-        super().hideEvent(event)
 
 
 def _fewer(levels: Levels) -> Peaks:

@@ -6,35 +6,26 @@ A clip is opened by whoever calls, its pictures and its sound are decoded by a p
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QComboBox, QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
 
 from policies.texts.told import tell
 from proctor.errors import ProctorError
 from proctor.evidence.apart import Apart
 from proctor.evidence.clip import ClipInfo, Sound
 from proctor.types import Box, Image
-from ui import theme
-from ui.bridge import Worker
 from ui.texts import Texts
 from ui.widgets.camera import CameraView
-from ui.widgets.flow import Flow
-from ui.widgets.layout import LeaveWheel, button, name_it
-from ui.widgets.speaker import Speaker
+from ui.widgets.playing import SPEEDS as SPEEDS
+from ui.widgets.playing import Playing
 from ui.widgets.wave import Peaks, Wave, peaks_of
-from ui.widgets.words import Words
 
 # The agent's pictures are this far apart (s); asked a little later, it is that picture, not the one before.
 STEP_S, SLACK_S = 0.1, 0.02
-SPEEDS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-TICK_MS = 25
 # Pictures that are decoded at once take no more bytes than this; and none is kept wider than it is shown.
 CHUNK_BYTES, MOST_AT_ONCE = 60_000_000, 30
 # The first pictures come by themselves, so that something is seen at once.
@@ -67,7 +58,7 @@ class _Clip:
 Dressed = tuple[Image, Sequence[Box], Sequence[tuple[float, float]]]
 
 
-class Player(QWidget):
+class Player(Playing):
     """One clip at a time. ``failed`` gives the sentence of a clip that cannot be opened; ``seen`` comes once for
     each clip: its first picture is in view, or, where it has sound only, its sound can be heard."""
 
@@ -76,60 +67,21 @@ class Player(QWidget):
     failed = Signal(str)
 
     def __init__(self, t: Texts, *, wave: bool = False) -> None:
-        super().__init__()
-        self._t = t
+        super().__init__(
+            t,
+            CameraView(t.say("The clip"), mirrored=False),
+            Wave(t.say("The sound of the clip")),
+            t.say("Place in the clip"),
+            tick=self._tick,
+            went=self._moved,
+            sound=self._sound,
+        )
         self._clip: _Clip | None = None
-        self._asked = 0
         self._apart = Apart()
-        self._worker = Worker(self)
-        self._speaker = Speaker(self)
-        self._timer = QTimer(self)
-        self._timer.setInterval(TICK_MS)
-        self._timer.timeout.connect(self._tick)
-        # Where playing began: a place in the clip (s), and the moment.
-        self._from, self._since = 0.0, 0.0
-        self.column = column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.SMALL)
-        self.view = CameraView(t.say("The clip"), mirrored=False)
-        self.wave = Wave(t.say("The sound of the clip"))
+        self.step_s = STEP_S
         self.wave.setVisible(wave)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setPageStep(round(1.0 / STEP_S))
-        name_it(self.slider, t.say("Place in the clip"))
-        self.slider.valueChanged.connect(self._moved)
-        self.slider.sliderReleased.connect(self._again)
-        self.place = Words(wrap=False)
-        self.play_button = button(t.say("Play"))
-        self.back = button(t.say("One picture back"))
-        self.on = button(t.say("One picture on"))
-        self.speed = QComboBox()
-        for one in SPEEDS:
-            self.speed.addItem(t.say("{n} times", n=t.number(one)), one)
-        self.speed.setCurrentIndex(SPEEDS.index(1.0))
-        self.speed.installEventFilter(LeaveWheel(self.speed))
-        name_it(self.speed, t.say("Speed"))
-        self.note = Words("", "hint")
-        self.play_button.clicked.connect(self.toggle)
-        self.back.clicked.connect(lambda: self.step(-1))
-        self.on.clicked.connect(lambda: self.step(1))
-        self.speed.currentIndexChanged.connect(self._again)
-        column.addWidget(self.view)
-        column.addWidget(self.wave)
-        column.addWidget(self.slider)
-        label = Words(t.say("Speed"), "label", wrap=False)
-        label.setBuddy(self.speed)
-        for text in (label, self.place):
-            # In the middle of the line that the buttons make.
-            text.setMinimumHeight(self.play_button.sizeHint().height())
-        column.addLayout(Flow(self.play_button, self.back, self.on, label, self.speed, self.place))
-        column.addWidget(self.note)
-        self._enable()
-
-    @property
-    def playing(self) -> bool:
-        """Whether the clip runs."""
-        return self._timer.isActive()
+        self.lay(self.view, self.wave, self.slider)
 
     @property
     def count(self) -> int:
@@ -162,11 +114,11 @@ class Player(QWidget):
         """Stop, and keep nothing of the clip."""
         self._asked += 1
         self.pause()
-        self._clip = None
+        self._clip, self.there = None, False
         self.view.forget(instead)
         self.wave.show_peaks(peaks_of(Sound(0, b"")), "")
         self.note.setText("")
-        self._enable()
+        self.enable()
 
     def shut(self) -> None:
         """Stop, and end the process that decodes."""
@@ -180,26 +132,6 @@ class Player(QWidget):
     def warm(self) -> None:
         """Start the process that decodes before the first clip needs it."""
         self._worker.run(self._apart.start, lambda _: None, lambda e: self._refused(e, self._asked))
-
-    def toggle(self) -> None:
-        """Play, or pause; from the beginning once the end was reached."""
-        if self.playing:
-            self.pause()
-        elif self._clip is not None:
-            if self.slider.value() >= self._clip.count - 1:
-                self.slider.setValue(0)
-            self._run()
-
-    def pause(self) -> None:
-        """Stand still at this picture."""
-        self._timer.stop()
-        self._speaker.stop()
-        self._say_play()
-
-    def step(self, by: int) -> None:
-        """Go on or back by pictures, and stand still there."""
-        self.pause()
-        self.slider.setValue(self.slider.value() + by)
 
     def show_again(self) -> None:
         """Show the picture at this place anew, for instance because something is drawn on it now."""
@@ -217,18 +149,18 @@ class Player(QWidget):
     # Inside.
 
     def _start(self, clip: _Clip) -> None:
-        self._clip = clip
+        self._clip, self.there = clip, True
         heard = "" if clip.sound.samples else self._t.say("This clip has no sound.")
         self.wave.show_peaks(clip.peaks, heard)
         self.slider.setRange(0, clip.count - 1)
         self.slider.setValue(0)
-        self._enable()
+        self.enable()
         if clip.info.has_video:
             self._decode(clip)
         else:
             self.view.forget(self._t.say("This clip has sound only."))
         self._show()
-        self._run()
+        self.run()
         self.opened.emit()
 
     def _decode(self, clip: _Clip) -> None:
@@ -265,18 +197,6 @@ class Player(QWidget):
         self.forget(sentence)
         self.failed.emit(sentence)
 
-    def _run(self) -> None:
-        self._from, self._since = self.slider.value() * STEP_S, time.monotonic()
-        self._timer.start()
-        self._sound()
-        self._say_play()
-
-    def _again(self) -> None:
-        """Another speed: go on from here."""
-        if self.playing:
-            self._speaker.stop()
-            self._run()
-
     def _sound(self) -> None:
         """Sound runs beside the pictures at normal speed; where it does not, that is said."""
         t, clip = self._t, self._clip
@@ -303,8 +223,7 @@ class Player(QWidget):
             return
         if self.slider.isSliderDown():
             return
-        now = time.monotonic()
-        step = int((self._from + (now - self._since) * self.speed.currentData()) / STEP_S + 1e-6)
+        step = int(self.reached() / STEP_S + 1e-6)
         if step >= clip.count:
             self._set(clip.count - 1)
             self.pause()
@@ -312,15 +231,11 @@ class Player(QWidget):
             self._set(step)
         else:
             # The decoder is behind: wait for it, and go on from this very picture.
-            self._from, self._since = self.slider.value() * STEP_S, now
+            self.hold()
 
     def _set(self, step: int) -> None:
         """Move the slider as playing does."""
-        self.slider.blockSignals(True)
-        changed = step != self.slider.value()
-        self.slider.setValue(step)
-        self.slider.blockSignals(False)
-        if changed:
+        if self.put(step):
             self._show()
 
     def _moved(self) -> None:
@@ -333,13 +248,7 @@ class Player(QWidget):
         clip, step = self._clip, self.slider.value()
         if clip is None:
             return
-        words = self._t.say(
-            "{at} of {all} seconds",
-            at=self._t.number(round(step * STEP_S, 1)),
-            all=self._t.number(round(clip.count * STEP_S, 1)),
-        )
-        self.place.setText(words)
-        self.slider.setAccessibleDescription(words)
+        self.say_place(round(step * STEP_S, 1), round(clip.count * STEP_S, 1))
         self.wave.go(step / max(1, clip.count - 1))
         there = step < len(clip.pictures)
         if there:
@@ -350,21 +259,6 @@ class Player(QWidget):
         if not there and clip.info.has_video:
             # A picture of another place would be a lie; this one comes when it is decoded.
             self.view.forget(self._t.say("One moment, the clip is opened …"))
-
-    def _say_play(self) -> None:
-        words = self._t.say("Pause") if self.playing else self._t.say("Play")
-        self.play_button.setText(words)
-        name_it(self.play_button, words)
-
-    def _enable(self) -> None:
-        for one in (self.slider, self.play_button, self.back, self.on, self.speed):
-            one.setEnabled(self._clip is not None)
-        if self._clip is None:
-            self.place.setText("")
-
-    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802
-        self.pause()
-        super().hideEvent(event)
 
 
 def _packed(image: Image) -> bytes:
