@@ -1,19 +1,18 @@
 """What every source must do, and how live devices come, go, block and misbehave.
 
-This machine has no camera and no microphone: stand-ins play a made clip through the interfaces of
-``cv2.VideoCapture`` and ``sounddevice.RawInputStream``. All else is real.
+This machine has no camera and no microphone: stand-ins play a made clip (stand_ins.py). All else is real.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -26,144 +25,26 @@ from policies.errors import GrantError
 from proctor.capture import microphone as microphone_module
 from proctor.capture.camera import Camera
 from proctor.capture.device import Patience
-from proctor.capture.microphone import FormatRefused, Microphone
+from proctor.capture.microphone import Microphone
 from proctor.capture.replay import RealTimeReplay, Recording
 from proctor.capture.source import Source
 from proctor.clock import SessionClock
-from proctor.types import AudioChunk, Frame, Marker
+from proctor.types import AudioChunk
+
+_SPEC = importlib.util.spec_from_file_location(
+    "stand_ins", Path(__file__).with_name("stand_ins.py")
+)
+stand_ins = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(stand_ins)
+DeviceTime, Kept, until = stand_ins.DeviceTime, stand_ins.Kept, stand_ins.until
+StandInCamera, StandInMicrophone = stand_ins.StandInCamera, stand_ins.StandInMicrophone
 
 # For devices that are to be lost, and for those that are not, however busy this machine is.
 QUICK = Patience(silent_s=0.8, opening_s=1.0, retry_s=0.05)
 LONG = Patience(silent_s=30.0, opening_s=30.0, retry_s=0.05)
 PURPOSES = ("camera", "microphone")
-# A device here hangs for so long, and stopping may take a part of it: the threads are waited for 0.9 s.
-BLOCKS_S, STOPS_S = 60.0, 15.0
-
-
-@dataclass
-class Kept:
-    """A sink that keeps all it gets."""
-
-    frames: list[Frame] = field(default_factory=list)
-    chunks: list[AudioChunk] = field(default_factory=list)
-    events: list[Marker] = field(default_factory=list)
-
-    def frame(self, frame: Frame) -> None:
-        self.frames.append(frame)
-
-    def audio(self, chunk: AudioChunk) -> None:
-        self.chunks.append(chunk)
-
-    def event(self, marker: Marker) -> None:
-        self.events.append(marker)
-
-    def kinds(self) -> list[str]:
-        return [marker.kind for marker in self.events]
-
-    def samples(self) -> int:
-        return len(self.frames) + len(self.chunks)
-
-
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-class StandInCamera:
-    """Plays a clip round and round at 30 frames a second, as ``cv2.VideoCapture`` would."""
-
-    def __init__(self, clip: Path) -> None:
-        capture = cv2.VideoCapture(str(clip))
-        self.clip = [capture.read()[1] for _ in range(60)]
-        self.shown = 0
-        self.opens = True
-        self.gives = True
-        self.change: Callable[[Any], Any] = lambda image: image
-        self.block = threading.Event()
-        self.block.set()
-        self.opened = self.released = 0
-
-    def __call__(self, device: int | str) -> StandInCamera:
-        self.opened += 1
-        return self
-
-    def isOpened(self) -> bool:  # noqa: N802
-        return self.opens
-
-    def set(self, prop: int, value: float) -> bool:
-        return True
-
-    def grab(self) -> bool:
-        self.block.wait(BLOCKS_S)
-        time.sleep(1 / 30)
-        self.shown += 1
-        return self.gives
-
-    def retrieve(self) -> tuple[bool, Any]:
-        return True, self.change(self.clip[self.shown % len(self.clip)].copy())
-
-    def release(self) -> None:
-        self.released += 1
-
-
-class StandInMicrophone:
-    """Calls back with a 440 Hz tone in real time, as ``sounddevice.RawInputStream`` would."""
-
-    def __init__(self) -> None:
-        self.formats: set[tuple[int, int]] = {(16000, 1)}
-        self.native = 48000
-        self.opens = True
-        self.silent = False
-        self.overflow = False
-        self.stall_s = self.swallow_s = 0.0
-        self.opened = self.closed = 0
-
-    def __call__(
-        self, *, samplerate: int | None, channels: int, callback: Any, **rest: Any
-    ) -> StandInStream:
-        rate = samplerate or self.native
-        if not self.opens or (rate, channels) not in self.formats:
-            raise FormatRefused("Invalid sample rate")
-        assert rest["dtype"] == "int16"
-        self.opened += 1
-        return StandInStream(self, rate, channels, callback)
-
-
-class StandInStream:
-    def __init__(self, device: StandInMicrophone, rate: int, channels: int, callback: Any) -> None:
-        self.device, self.samplerate, self.channels = device, float(rate), channels
-        self.callback, self.active = callback, True
-        self.thread = threading.Thread(target=self._call, daemon=True)
-
-    def start(self) -> None:
-        self.thread.start()
-
-    def close(self) -> None:
-        self.active = False
-        self.device.closed += 1
-        self.thread.join()
-
-    def _call(self) -> None:
-        rate = int(self.samplerate)
-        size, done, began = rate // 20, 0, time.monotonic()
-        while self.active:
-            time.sleep(max(0.0, began + (done + size) / rate - time.monotonic()))
-            stall, self.device.stall_s = self.device.stall_s, 0.0
-            time.sleep(stall)
-            t = (done + np.arange(size)) / rate
-            done += size
-            if self.device.silent:
-                continue
-            if self.device.swallow_s > 0:
-                self.device.swallow_s -= size / rate
-                continue
-            wave = (np.sin(2 * np.pi * 440 * t) * 16000).astype(np.int16)
-            stamp = SimpleNamespace(currentTime=1.0, inputBufferAdcTime=1.0 - size / rate)
-            status = SimpleNamespace(input_overflow=self.device.overflow)
-            self.device.overflow = False
-            self.callback(np.repeat(wave, self.channels).tobytes(), size, stamp, status)
+# Of a device that hangs for a minute; the threads are waited for 0.9 s.
+STOPS_S = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -361,13 +242,9 @@ def hasty_camera(device: StandInCamera) -> Camera:
 
 
 def test_the_camera_takes_ten_of_thirty_frames(device, kept, started):
-    class CameraTime(SessionClock):
-        """Goes on by a thirtieth of a second with each picture, however late this machine is."""
-
-        def now(self) -> float:
-            return device.shown / 30
-
-    started(Camera(Grant("camera", "r1"), CameraTime(), open_device=device, patience=LONG), kept)
+    started(
+        Camera(Grant("camera", "r1"), DeviceTime(device), open_device=device, patience=LONG), kept
+    )
     until(lambda: len(kept.frames) >= 11)
     steps = np.diff([frame.t for frame in kept.frames])
     assert steps == pytest.approx(0.1)
@@ -480,12 +357,14 @@ def stream() -> StandInMicrophone:
 
 @pytest.fixture
 def microphone(stream: StandInMicrophone) -> Microphone:
-    return microphone_of(stream, LONG)
+    return microphone_of(stream, LONG, DeviceTime(stream))
 
 
-def microphone_of(open_stream: Any, patience: Patience) -> Microphone:
+def microphone_of(
+    open_stream: Any, patience: Patience, clock: SessionClock | None = None
+) -> Microphone:
     grant = Grant("microphone", "r1")
-    return Microphone(grant, SessionClock(), open_stream=open_stream, patience=patience)
+    return Microphone(grant, clock or SessionClock(), open_stream=open_stream, patience=patience)
 
 
 def pitch(chunks: list[AudioChunk]) -> float:
