@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,7 @@ recipients = ["{PROCTOR.to_public()}"]
 """
 BRIGHT_S, DARK_S = 2.0, 4.0
 WAIT_S = 120.0
+SHOTS = "PROCTOR_TEST_SHOTS"
 Spin = Callable[..., None]
 
 
@@ -128,8 +130,13 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def student(dressed: QApplication, evening: Path) -> Iterator[Callable[..., StudentWindow]]:
-    """Opens a student's window on the recording (or on other devices), and closes it afterwards."""
+def student(
+    dressed: QApplication, evening: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., StudentWindow]]:
+    """Opens a student's window on the recording (or on other devices), and closes it afterwards.
+
+    What is on the screen at the end is kept in the folder that :data:`SHOTS` names, if it names one.
+    """
     made: list[StudentWindow] = []
 
     def make(devices: Devices | None = None, lang: str = "en") -> StudentWindow:
@@ -139,6 +146,10 @@ def student(dressed: QApplication, evening: Path) -> Iterator[Callable[..., Stud
         return window
 
     yield make
+    if SHOTS in os.environ:
+        pump(0.2)
+        shot = QApplication.primaryScreen().grabWindow(0)
+        shot.save(str(Path(os.environ[SHOTS]) / f"{request.node.name}.png"))
     for window in made:
         if isValid(window):
             if window.exam is not None and isValid(window.exam):

@@ -132,6 +132,9 @@ class ExamWindow(QWidget):
             t.say("A note is a question to a person. It does not say that you did wrong."),
         )
         self.flags.setMinimumHeight(NOTES_LINES * self.flags.fontMetrics().lineSpacing())
+        self.nothing = Words(t.say("Nothing so far."), "hint")
+        self.flags.model().rowsInserted.connect(self.nothing.hide)
+        column.addWidget(self.nothing)
         column.addWidget(self.flags, 1)
         self.unmeasured = Words("", "hint")
         column.addWidget(self.unmeasured)

@@ -12,7 +12,7 @@ from proctor.session.invitation import Joined
 from ui.student.attempt import Attempt, Ready
 from ui.student.step import Step
 from ui.widgets.flow import Flow
-from ui.widgets.layout import Card, button, empty, labelled, name_it, row
+from ui.widgets.layout import Card, alike, button, empty, labelled, name_it, row
 from ui.widgets.words import Note, Words
 
 
@@ -125,6 +125,7 @@ class JoinStep(Step):
         other = button(t.say("They are not the same"), "choice")
         same.clicked.connect(lambda: self.attempt.trust(lambda _: self._trusted()))
         other.clicked.connect(self._not_theirs)
+        alike(same, other)
         self._exam.column.addLayout(Flow(same, other))
         self.ensureWidgetVisible(self._exam)
 

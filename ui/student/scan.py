@@ -25,12 +25,12 @@ from proctor.types import Frame, Image
 from ui.bridge import Worker
 from ui.student.attempt import Attempt
 from ui.student.step import Step
-from ui.texts import mark
+from ui.texts import Plural, mark
 from ui.widgets.aloud import announce
 from ui.widgets.camera import CameraView
 from ui.widgets.consent import ConsentCard
 from ui.widgets.flow import Flow
-from ui.widgets.layout import Card, button, name_it, row
+from ui.widgets.layout import Card, alike, button, name_it, row
 from ui.widgets.ring import Ring
 from ui.widgets.still import Still
 from ui.widgets.words import Note, Words
@@ -49,6 +49,7 @@ HINTS: Mapping[str, str] = {
     "left": mark("Go on to the left."),
     "done": mark("The whole circle was seen."),
 }
+ENDS = Plural("It ends by itself after {n} second.", "It ends by itself after {n} seconds.")
 # A rectangle is made unreadable this long before and after the picture it was drawn on (s).
 BLUR_S = 1.5
 # Pictures to look through before anything is handed over.
@@ -125,6 +126,8 @@ class ScanStep(Step):
         self.film_card.column.addWidget(self.hint)
         self.enough = button(t.say("That is all"), "primary")
         self.enough.clicked.connect(self._stop.set)
+        longest = self.attempt.policy.room_scan.max_s
+        self.film_card.column.addWidget(Words(t.count(ENDS, longest), "hint"))
         self.film_card.column.addLayout(row(self.enough))
         self.film_card.hide()
         self.column.addWidget(self.film_card)
@@ -234,6 +237,7 @@ class ScanStep(Step):
         self.seal.clicked.connect(self.hand_over)
         self.drop.clicked.connect(self.throw_away)
         again.clicked.connect(self.film_again)
+        alike(self.seal, self.drop)
         self.look_card.column.addLayout(Flow(self.seal, self.drop))
         self.look_card.column.addLayout(row(again))
         self.busy = Note()
@@ -252,6 +256,7 @@ class ScanStep(Step):
         again.clicked.connect(self.film_again)
         without.clicked.connect(lambda: self._go_on(""))
         self.not_filmed.column.addWidget(self.why_not)
+        alike(again, without)
         self.not_filmed.column.addLayout(Flow(again, without))
         self.not_filmed.hide()
         self.column.addWidget(self.not_filmed)

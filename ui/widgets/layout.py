@@ -72,6 +72,13 @@ class Page(QScrollArea):
         """Make the pictures anew that are drawn in colours; those have changed."""
 
 
+def alike(*buttons: QPushButton) -> None:
+    """Make buttons between which one chooses equally large: neither is put forward (rule C1)."""
+    width = max(one.sizeHint().width() for one in buttons)
+    for one in buttons:
+        one.setMinimumWidth(width)
+
+
 def row(*widgets: QWidget, stretch: bool = True) -> QHBoxLayout:
     """Widgets side by side, in the reading direction."""
     layout = QHBoxLayout()
