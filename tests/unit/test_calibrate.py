@@ -269,6 +269,7 @@ alternative = "You sit the exam in a room with a person."
 min_s = 3.0
 """
 QUIET_S, POINT_S = 2.5, 1.4
+WAIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +352,7 @@ def test_the_steps_of_a_running_exam_teach_its_detectors_and_a_crash_unteaches_t
         Recording.open(film), session.clock, camera=session.sensor("camera"), microphone=None
     )
     session.live([source], until=lambda t: False)
-    thread.join(20)
+    thread.join(WAIT_S)
     session.close()
     assert [(o.what, o.done) for o in outcomes] == [("gaze", True), ("light", True)]
     assert outcomes[0].sentence == "Where your screen is has been learned."
@@ -438,7 +439,7 @@ def test_the_terminal_says_what_to_do_and_after_a_crash_that_it_must_be_done_aga
         )
 
         def crash(t: float) -> bool:
-            if session.calibrated or t > 20.0:
+            if session.calibrated or t > WAIT_S:
                 raise Crash
             return False
 
@@ -461,8 +462,9 @@ def test_without_a_picture_nothing_is_calibrated_and_it_is_said(model, tmp_path,
     monkeypatch.setenv("PROCTOR_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("proctor.cli.calibrate.FIRST_PICTURE_S", 0.3)
     said: list[str] = []
+    told = "No picture comes from the camera, so nothing is calibrated; wider limits hold."
     with start(POLICY, tmp_path, said) as session, walking(session, True, said.append):
-        session.live([], until=lambda t: bool(said) or t > 20.0)
-    assert said == [
-        "No picture comes from the camera, so nothing is calibrated; wider limits hold."
-    ]
+        session.live([], until=lambda t: told in said or t > WAIT_S)
+    # On a very busy machine it is also said that the program was held up.
+    assert told in said
+    assert not any(sentence.startswith("Calibration") for sentence in said)
