@@ -18,6 +18,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[2]
 MOST_START_S = 3.0
+# How long a busy machine may take by the clock.
+WINDOW_S = 120.0
 PLUGIN = """
 from proctor.pipeline.detector import Plugin, Kind, Settings
 class Own(Settings): pass
@@ -177,14 +179,13 @@ def test_the_window_opens(frozen: Path, bare: dict[str, str], display: str, tmp_
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         try:
-            worked, waited = watch.wait_for_window(display, "Open Proctor", process, 30.0)
+            worked, waited = watch.wait_for_window(display, "Open Proctor", process, WINDOW_S)
             times.append(worked)
             waits.append(waited)
-            time.sleep(1.0)
-            assert watch.colours(display, tmp_path / "window.png") > 20
+            watch.wait_until_drawn(display, tmp_path / "window.png", process, WINDOW_S)
         finally:
             process.terminate()
-            errors = process.communicate(timeout=30)[1]
+            errors = process.communicate(timeout=WINDOW_S)[1]
         assert "Traceback" not in errors
     told = [
         f"{clock:.2f} s ({cpu:.2f} s of processor)" for clock, cpu in zip(waits, times, strict=True)

@@ -158,7 +158,7 @@ def use(root: Path, sample: Path, display: str, picture: Path, command: str, win
     )
     try:
         watch.wait_for_window(display, "Open Proctor", process, WINDOW_S)
-        assert watch.colours(display, picture) > 20
+        watch.wait_until_drawn(display, picture, process, WINDOW_S)
     finally:
         process.terminate()
         assert "Traceback" not in process.communicate(timeout=60)[1]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 # The smallest side of what counts as a window; toolkits make tiny ones of their own.
 _SMALLEST = 200
+# As many colours as an empty window has with its frame and shadow, and then some.
+_PLAIN = 20
 # How often is looked; a start is told no finer than this.
 _LOOK_S = 0.02
 _LINE = re.compile(r"^\s+(0x[0-9a-f]+) \"(.*)\": .*?(\d+)x(\d+)\+")
@@ -37,7 +39,10 @@ def wait_for_window(
             if "IsViewable" in _xwininfo(display, "-id", match[1]):
                 return cpu_seconds(process.pid), time.monotonic() - began
         time.sleep(_LOOK_S)
-    raise AssertionError(f"no window is called '{title}' after {patience_s:g} s")
+    raise AssertionError(
+        f"no window is called '{title}' after {patience_s:g} s, of which the program had "
+        f"{cpu_seconds(process.pid):.1f} s of processor"
+    )
 
 
 def cpu_seconds(pid: int) -> float:
@@ -72,3 +77,17 @@ def colours(display: str, picture: Path) -> int:
         env={**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb"},
     )  # fmt: skip
     return int(done.stdout)
+
+
+def wait_until_drawn(
+    display: str, picture: Path, process: subprocess.Popen[str], patience_s: float
+) -> int:
+    """The colours of the display once it shows more than frames and backgrounds; ``picture`` holds what was seen last.
+
+    A window is there before it is painted, and on a busy machine that takes a while.
+    """
+    began = time.monotonic()
+    while (seen := colours(display, picture)) <= _PLAIN:
+        assert process.poll() is None, f"the program ended by itself:\n{process.communicate()[1]}"
+        assert time.monotonic() - began < patience_s, f"only {seen} colours are shown: {picture}"
+    return seen
