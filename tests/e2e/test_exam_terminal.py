@@ -10,7 +10,9 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -22,6 +24,7 @@ if sys.platform == "win32":
 import pty
 
 # Detectors that need no network, so that this runs on any machine, also one without a camera.
+WAIT_S = 120.0
 POLICY = """
 version = 1
 id = "terminal"
@@ -46,6 +49,9 @@ max_count = 1
 class Terminal:
     """A program on a terminal of its own: what it prints, and what we type."""
 
+    # Those whose test has not ended them.
+    running: ClassVar[list[Terminal]] = []
+
     def __init__(self, *arguments: str) -> None:
         ours, theirs = pty.openpty()
         self._ours = ours
@@ -55,10 +61,11 @@ class Terminal:
         )  # fmt: skip
         os.close(theirs)
         self.printed = ""
+        self.running.append(self)
 
     def expect(self, words: str) -> None:
         """Wait until ``words`` were printed, and go on after them."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + WAIT_S
         while words not in self.printed:
             assert time.monotonic() < deadline, f"{words!r} not in {self.printed[-2000:]!r}"
             ready, _, _ = select.select([self._ours], [], [], 0.2)
@@ -76,9 +83,19 @@ class Terminal:
         os.write(self._ours, f"{line}\n".encode())
 
     def close(self) -> int:
-        code = self.program.wait(60)
+        code = self.program.wait(WAIT_S)
+        self.running.remove(self)
         os.close(self._ours)
         return code
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """A test that fails leaves no program behind, which the next test would be blamed for."""
+    yield
+    for one in list(Terminal.running):
+        one.program.kill()
+        one.close()
 
 
 @pytest.fixture
@@ -98,7 +115,7 @@ def records(case: Path, kind: str) -> list[dict]:
 
 def begun(case: Path) -> None:
     """Wait until the exam captures: on a busy machine that is a moment after the first lines."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_S
     while not records(case, "session.started"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -212,7 +229,7 @@ def test_a_program_without_a_terminal_takes_no_typed_lines_and_still_ends(folder
     done = subprocess.run(
         [sys.executable, "-m", "proctor.cli.main", "exam", "--policy", str(folder / "policy.toml"),
          "--case", str(folder / "case"), "--consent", str(consent), "--minutes", "0.02", "--json"],
-        input="withdraw camera\n", capture_output=True, text=True, check=False, timeout=120,
+        input="withdraw camera\n", capture_output=True, text=True, check=False, timeout=2 * WAIT_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "summary" in json.loads(done.stdout.splitlines()[-1])
