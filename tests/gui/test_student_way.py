@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from policies.texts.words import short_key
 from proctor.evidence.case import Case
 from proctor.evidence.verify import verify
 from proctor.session.devices import Devices
+from proctor.types import Marker
 from ui.student.window import StudentWindow
+from ui.widgets.words import Words
 
 _SPEC = importlib.util.spec_from_file_location(
     "student_kit", Path(__file__).with_name("student_kit.py")
@@ -213,6 +216,8 @@ def test_R3_a_room_scan_is_looked_through_blurred_and_handed_over(
     window.exam.end()
     wait(lambda: window.receipt is not None, "the receipt")
     assert "roomscan.sealed" in types(window.attempt.case)
+    said = [words.text() for words in window.receipt.findChildren(Words)]
+    assert any(short_key(str(kit.PROCTOR.to_public())) in text for text in said)
     assert wrong(window.attempt.case) == []
 
 
@@ -226,9 +231,27 @@ def test_without_a_camera_the_check_says_so_and_the_exam_can_begin(
     check = window.steps["check"]
     wait(lambda: check.finding("camera").state == "error", "the sentence about the camera")
     assert len(check.finding("camera").text) > 20
+    assert check.camera.accessibleDescription() == check.finding("camera").text
+    assert "picture" in check.finding("light").text
     check.again.click()
     wait(lambda: check.finding("camera").state == "error", "the same again")
     assert window.next_button.isEnabled()
+
+
+def test_a_camera_that_is_lost_and_found_again_in_the_check_is_told(
+    student: Student, tmp_path: Path
+) -> None:
+    window = student()
+    join(window, invited(tmp_path))
+    answer(window, microphone=False)
+    window.next_button.click()
+    check = window.steps["check"]
+    wait(lambda: check.finding("camera").state == "good", "a picture")
+    check._marker(Marker(1.0, "device.lost", {"device": "camera", "sentence": "It is gone."}))
+    assert (check.finding("camera").state, check.camera.shown) == ("error", False)
+    wait(lambda: check.finding("camera").state == "good", "the next picture")
+    assert check.camera.shown
+    wait(lambda: check.finding("light").state == "good", "the light")
 
 
 def test_a_full_disk_ends_the_exam_in_a_sentence_and_loses_nothing_sealed(

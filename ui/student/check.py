@@ -160,7 +160,16 @@ class CheckStep(Step):
         relay.marker.connect(self._marker)
 
     def _failed(self, sentence: str) -> None:
-        self._show("camera", Finding("error", tell(self.t, sentence)))
+        self._no_picture(tell(self.t, sentence))
+
+    def _no_picture(self, sentence: str) -> None:
+        """The camera gives nothing (any more): the last picture goes, and what needs one says so."""
+        self._show("camera", Finding("error", sentence))
+        self.camera.forget(sentence)
+        for name in ("face", "light"):
+            if name in self._rows:
+                text = self.t.say("It needs a picture from the camera.")
+                self._show(name, Finding("info", text))
 
     # What comes from the devices.
 
@@ -181,10 +190,11 @@ class CheckStep(Step):
     def _marker(self, marker: Marker) -> None:
         sentence = tell(self.t, str(marker.data.get("sentence", "")))
         device = str(marker.data.get("device", ""))
-        if marker.kind in ("device.refused", "device.lost") and device in ("camera", "microphone"):
-            self._show(device, Finding("error", sentence))
-        elif marker.kind in ("source.damaged", "preview.ended"):
-            self._show("camera", Finding("error", sentence))
+        lost = marker.kind in ("device.refused", "device.lost")
+        if lost and device == "microphone":
+            self._show("microphone", Finding("error", sentence))
+        elif (lost and device == "camera") or marker.kind in ("source.damaged", "preview.ended"):
+            self._no_picture(sentence)
 
     def _seen(self, observations: Sequence[Observation]) -> None:
         self._judge("light", LIGHT, observations)

@@ -170,6 +170,13 @@ class ReceiptPage(Page):
             if self.clips is not None:
                 own = short_key(self.clips.key.recipient)
                 card.column.addWidget(Words(t.say("Your own key is {key}.", key=own)))
+        if self.mine.story.scans:
+            seeing = [short_key(key) for key in self.attempt.policy.room_scan.recipients]
+            text = t.say(
+                "The film of your room can be opened with these keys: {keys}.",
+                keys=t.listed(seeing),
+            )
+            card.column.addWidget(Words(text))
         for kind, moment in told.until:
             card.column.addWidget(Words(self._until(kind, moment)))
         card.column.addWidget(
