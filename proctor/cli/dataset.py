@@ -88,8 +88,8 @@ def run_check(arguments: argparse.Namespace) -> int:
     labels = sum(len(entry.truth) for entry in dataset.entries)
     print(
         f"{dataset.layout}: {len(dataset.entries)} sessions of {found.persons} persons, "
-        f"{found.seconds / 3600:.2f} h, {labels} labels; {len(found.faults)} faults, "
-        f"{len(found.remarks)} things to know."
+        f"{found.seconds / 3600:.2f} h, labels: {labels}; faults: {len(found.faults)}, "
+        f"things to know: {len(found.remarks)}."
     )
     return 1 if found.faults else 0
 

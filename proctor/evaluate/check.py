@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from proctor.errors import InputError
@@ -45,7 +45,9 @@ def check(dataset: Dataset, known: Collection[str]) -> Checked:
         try:
             length = Played(entry.media, entry.sound).duration
         except InputError as error:
-            faults.append(Fault(SESSIONS, entry.line, f"session '{entry.id}': {error}"))
+            faults.append(
+                Fault(SESSIONS, entry.line, f"session '{entry.id}': {str(error).rstrip('.')}")
+            )
             continue
         if length is not None:
             ends[entry.id] = length
@@ -59,7 +61,17 @@ def check(dataset: Dataset, known: Collection[str]) -> Checked:
     remarks = [*_events(dataset.entries, known), *_arms(dataset.entries), *_groups(dataset.entries)]
     remarks += _same_media(dataset.entries)
     persons = len({entry.person for entry in dataset.entries})
-    return Checked(tuple(faults), tuple(remarks), sum(ends.values()), persons)
+    told = (_there(faults, dataset), _there(remarks, dataset))
+    return Checked(*told, sum(ends.values()), persons)
+
+
+def _there(found: Iterable[Fault], dataset: Dataset) -> tuple[Fault, ...]:
+    """Datasets of others have no table of ours that one could look into."""
+    if dataset.layout == "own":
+        return tuple(found)
+    return tuple(
+        replace(one, file="", line=0) if one.file in (SESSIONS, TRUTH) else one for one in found
+    )
 
 
 def off_the_end(entry: Entry, end: float) -> list[Fault]:
@@ -77,7 +89,7 @@ def off_the_end(entry: Entry, end: float) -> list[Fault]:
 
 
 def unit_guess(entries: Iterable[Entry], ends: Mapping[str, float]) -> str:
-    """A sentence where most labels lie after their recordings' ends, as if they were not in seconds."""
+    """Words where most labels lie after their recordings' ends, as if they were not in seconds."""
     told = [(event, ends[entry.id]) for entry in entries for event in entry.truth]
     off = [(event, end) for event, end in told if event.start > end + SLACK_S]
     if len(off) * 2 <= len(told):
@@ -87,11 +99,11 @@ def unit_guess(entries: Iterable[Entry], ends: Mapping[str, float]) -> str:
         if fits == len(told):
             return (
                 f"{len(off)} of {len(told)} labels begin after their recording's end; they look like "
-                f"{name}, and must be seconds."
+                f"{name}, and must be seconds"
             )
     return (
         f"{len(off)} of {len(told)} labels begin after their recording's end: they belong to other "
-        f"recordings, or are not in seconds."
+        f"recordings, or are not in seconds"
     )
 
 

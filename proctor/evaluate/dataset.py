@@ -50,7 +50,8 @@ MAX_CELL = 4000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a dataset. ``line`` is 0 where it is no line of a file."""
+    """One thing that is wrong with a dataset. ``file`` is empty where no file of it says so, and ``line`` 0
+    where it is no line of a file."""
 
     file: str
     line: int
@@ -58,7 +59,7 @@ class Fault:
 
     def __str__(self) -> str:
         at = f", line {self.line}" if self.line else ""
-        return f"{self.file}{at}: {self.what}"
+        return f"{self.file}{at}: {self.what}" if self.file else self.what
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,10 +259,10 @@ def _labels(dataset: Dataset, work: _Work, how: How) -> list[str]:
     entries = [entry for entry in dataset.entries if entry.id in ends]
     guess = unit_guess(entries, ends)
     if guess and not how.keep_going:
-        raise InputError(f"{guess} `proctor dataset check` shows them; mend truth.csv.")
+        raise InputError(f"{guess}. `proctor dataset check` shows them; mend the times.")
     for entry in entries:
         work.problems[entry.id] = [str(fault.what) for fault in off_the_end(entry, ends[entry.id])]
-    return [guess] if guess else []
+    return [f"{guess}."] if guess else []
 
 
 def _session(

@@ -240,3 +240,14 @@ def test_the_command_answers_no_with_exit_code_1(folder, capsys):
     write(folder, "s1,p1,honest,a.mp4\n", "s1,1,9,object.phone,a,yes\n")
     assert main(["dataset", "check", str(folder), "--json"]) == 1
     assert "ends after the recording does" in capsys.readouterr().out
+
+
+def test_a_dataset_of_others_is_not_told_of_tables_that_it_has_not(folder):
+    (folder / "sessions.csv").unlink()
+    (folder / "truth.csv").unlink()
+    (folder / "broken.mp4").write_bytes(b"no film")
+    faults, remarks = told(folder)
+    assert faults.startswith("session 'broken': ")
+    assert not faults.endswith(".")
+    assert remarks.startswith("nobody is in the arm honest or nervous")
+    assert ".csv" not in faults + remarks
