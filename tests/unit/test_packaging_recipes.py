@@ -136,6 +136,8 @@ def test_the_workflow_runs_what_is_here() -> None:
         assert job["timeout-minutes"] <= 60
         for step in job["steps"]:
             assert ("run" in step) != ("uses" in step)
+            # What somebody else can exchange under a name is no fixed part of a package.
+            assert "run" in step or re.search(r"@[0-9a-f]{40}$", step["uses"]), step
 
 
 def test_the_program_is_packed_without_what_students_never_need() -> None:
