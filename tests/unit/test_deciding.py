@@ -276,6 +276,7 @@ def test_the_page_tells_what_was_decided_and_nothing_before(
     decide(finished_case, ben, "confirmed", reason="A page is turned.", hours=2)
     shown = page(finished_case)
     assert f"1 of {all_} is decided." in shown.text
+    assert "No number here is a verdict" in shown.text
     assert "Decided: what was noted can be seen." in shown.text
     assert (
         "First look, Ada <b>Quill</b>, 20 March 2026, 12:00 UTC: what was noted can be seen. "
