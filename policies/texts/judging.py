@@ -46,4 +46,13 @@ JUDGING = (
     mark("You are not logged in, or no longer; log in again."),
     mark("The line to the hub broke; it is opened again."),
     mark("The hub {host} cannot be reached now; try again later."),
+    mark("The clip could not be opened: its decoder answered nonsense."),
+    mark("The clip takes longer than {seconds} s to open."),
+    mark("The clip makes the decoder fail; it was not opened."),
+    mark("The process that opens clips does not start; none can be opened here."),
+    mark("The clip says it has pictures, but none of them can be decoded."),
+    mark("The clip is not an MP4 file."),
+    mark("The clip is damaged: one of its boxes does not fit in the file."),
+    mark("The sealed clip is not the one that the journal names; it was not opened."),
+    mark("The sealed clip is damaged and was not opened ({error})."),
 )
