@@ -8,12 +8,13 @@ that (``with_for_update``). A commit returns when it is on the disk (``synchrono
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
 from proctor.errors import MissingError
@@ -22,8 +23,13 @@ from proctor.hub import tables
 # Another worker's transaction takes milliseconds; a backup or a full disk longer (s).
 BUSY_S = 30.0
 POOL = 20
+# Pages of the database that one SQLite connection keeps (KB); the system keeps the file as well.
+CACHE_KB = 400
 POOL_WAIT_S = 15.0
 _READ = "proctor_read"
+# A connection that lay in the pool for longer is asked before it is used (s).
+ASK_S = 2.0
+_BACK = "proctor_back"
 
 
 class Transaction:
@@ -125,14 +131,37 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=POOL,
         max_overflow=POOL,
         pool_timeout=POOL_WAIT_S,
-        pool_pre_ping=True,
         connect_args={"connect_timeout": 5},
     )
+    event.listen(engine, "checkout", _still_there)
+    event.listen(engine, "checkin", _put_back)
+    return engine
+
+
+def _put_back(connection: Any, record: Any) -> None:
+    record.info[_BACK] = time.monotonic()
+
+
+def _still_there(connection: Any, record: Any, proxy: object) -> None:
+    """Ask a connection that nobody used for a while whether it is still one; the pool makes another if not.
+
+    Asking each time costs a way to the database and back for every request. One that broke a moment ago fails a
+    request, which is answered "come again" (503), and the pool makes all of its connections anew.
+    """
+    if time.monotonic() - record.info.get(_BACK, time.monotonic()) < ASK_S:
+        return
+    try:
+        connection.autocommit = True
+        connection.execute("SELECT 1")
+        connection.autocommit = False
+    except Exception as error:
+        # Whatever the driver says of it: this connection is none any more.
+        raise exc.DisconnectionError from error
 
 
 def _set_up(connection: Any, record: object) -> None:
@@ -142,6 +171,8 @@ def _set_up(connection: Any, record: object) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        # Each of the pool's connections keeps pages; 2 MB each, the default, is what a worker grew by.
+        f"cache_size = -{CACHE_KB}",
         # What was deleted is overwritten: a header must not stay readable in a free page.
         "secure_delete = ON",
     ):
