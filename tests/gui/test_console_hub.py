@@ -211,7 +211,11 @@ def test_the_log_says_who_looked_and_a_copy_takes_two_persons(
     kit.settle(one)
     assert "1 clips, sealed" in papers.note.text
     assert len(deciding.read(copy, attempt)) == 1
-    assert [check.detail for check in verify(copy) if not check.ok] == []
+    checks = verify(copy)
+    assert [check.detail for check in checks if not check.ok] == []
+    # What the hub countersigned is in the copy, and holds.
+    (told,) = (check.detail for check in checks if check.code == "hub")
+    assert f"receipts of {world.running.hub.name}, the last over" in told
 
 
 def test_numbers_without_persons_are_a_table(world: Any, desk: Make, one_clip: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from proctor.errors import CheckFailed, InputError
-from proctor.evidence import deciding, decision, layout
+from proctor.evidence import deciding, decision, hub_receipts, layout
 from proctor.evidence.access import Reader
 from proctor.evidence.disk import said_plainly, write_new
 from proctor.hub.staff_client import StaffClient
@@ -41,7 +42,11 @@ def take_out(
     }
     parts: dict[str, bytes] = {layout.POLICY: client.policy(attempt), layout.JOURNAL: raw}
     for note in notes:
-        parts[_place(note["place"])] = note["note"].encode("utf-8")
+        place = _place(note["place"])
+        parts[place] = note["note"].encode("utf-8")
+        # The hub's word for it travels with the copy, and whoever checks the copy holds it to it.
+        parts[f"{layout.HUB}/{place.partition('/')[2]}"] = parts[place]
+    parts[f"{layout.HUB}/{hub_receipts.KEY}"] = _hub(client.me())
     wanted = set(proposal["flags"]) or set(sealed)
     stored = {str(one["flag"]) for one in client.clips(attempt) if one["state"] == "stored"}
     taken = sorted(wanted & stored & set(sealed))
@@ -66,6 +71,16 @@ def _place(place: str) -> str:
     if not (place.startswith(f"{layout.CHECKPOINTS}/") and layout.expected(place)):
         raise CheckFailed("The hub names a checkpoint that no case has.")
     return place
+
+
+def _hub(said: Mapping[str, Any]) -> bytes:
+    """The hub's name and key, as a case keeps them."""
+    hub = said.get("hub")
+    named = hub if isinstance(hub, Mapping) else {}
+    told = {"name": named.get("name"), "public_key": named.get("public")}
+    if hub_receipts.key_of(told) is None:
+        raise CheckFailed("The hub does not say which key it signs with.")
+    return json.dumps(told).encode("ascii")
 
 
 def _flag(name: str) -> str:
