@@ -49,8 +49,20 @@ def predict(sensitivity: Answer, hfr: Answer, prevalence: float) -> Predicted:
         return Predicted(prevalence, why, why, honest)
     return Predicted(
         prevalence,
-        _ends(ppv, sensitivity, hfr, prevalence),
-        _ends(npv, sensitivity, hfr, prevalence),
+        _ends(
+            ppv,
+            sensitivity,
+            hfr,
+            prevalence,
+            "nobody at all was flagged, so nothing can be said of those flagged",
+        ),
+        _ends(
+            npv,
+            sensitivity,
+            hfr,
+            prevalence,
+            "everybody was flagged, so nothing can be said of those not flagged",
+        ),
         honest,
     )
 
@@ -74,10 +86,12 @@ def _ends(
     sensitivity: Estimate,
     hfr: Estimate,
     prevalence: float,
+    nobody: str,
 ) -> Answer:
+    """``nobody`` is why there is none where the number divides by nothing."""
     value = number(sensitivity.value, hfr.value, prevalence)
     if not math.isfinite(value):
-        return Unsaid("nobody at all was flagged, so nothing can be said of those flagged")
+        return Unsaid(nobody)
     worst = number(sensitivity.low, hfr.high, prevalence)
     best = number(sensitivity.high, hfr.low, prevalence)
     return Estimate(

@@ -107,6 +107,11 @@ def _counts(
     return sorted(made, key=lambda one: natural(one[1]))
 
 
+def persons(n: int) -> str:
+    """How many, in words that are right for one, too."""
+    return "1 person" if n == 1 else f"{n} persons"
+
+
 def natural(text: str) -> tuple[tuple[int, float, str], ...]:
     """Groups called by numbers (Monk 1 to 10) in the order of numbers."""
     key = []
@@ -127,7 +132,7 @@ def verdict(
     if rest[1] == 0:
         return "everybody who stated it is in this group, so there is nobody to compare with"
     if own[1] < LEAST_GROUP or rest[1] < LEAST_GROUP:
-        return f"too few to say ({min(own[1], rest[1])} persons on one side)"
+        return f"too few to say ({persons(min(own[1], rest[1]))} on one side)"
     if p_holm is not None and p_holm <= 1 - level:
         more = own[0] / own[1] > rest[0] / rest[1]
         return f"{'higher' if more else 'lower'} than among the others (p = {p_holm:.3g}, Holm)"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from proctor.evaluate import resampling
-from proctor.evaluate.fairness import LEAST_GROUP, Slice, natural
+from proctor.evaluate.fairness import LEAST_GROUP, Slice, natural, persons
 from proctor.evaluate.statistics import (
     FAIR_POWER,
     LEVEL,
@@ -150,7 +150,7 @@ def _verdict(
     fewest = min(int(own.sum()), int(rest.sum()))
     if fewest < LEAST_GROUP:
         least = min(float(hours[own].sum()), float(hours[rest].sum()))
-        return f"too few hours to say ({least:.3g} h of {fewest} persons on one side)"
+        return f"too few hours to say ({least:.3g} h of {persons(fewest)} on one side)"
     if made.p is None or made.power is None:
         return "no false flag in any group, so no difference could show"
     if p_holm is not None and p_holm <= 1 - level:

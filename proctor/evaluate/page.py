@@ -173,6 +173,11 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}.{tenths}"
 
 
+def hours(value: float) -> str:
+    """Hours as people read them, and a few seconds of them not as none."""
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
 def head(items: Sequence[object], most: int) -> Sequence[object]:
     return items[:most]
 
@@ -189,6 +194,7 @@ def _template() -> Template:
         "discord": discord,
         "clock": clock,
         "head": head,
+        "hours": hours,
     }
     environment.tests["search_and"] = lambda value: " and " in str(value)
     environment.tests["unsaid"] = lambda value: isinstance(value, Unsaid)

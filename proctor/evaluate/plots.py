@@ -13,6 +13,7 @@ import numpy as np
 
 from proctor.evaluate.base_rates import ppv
 from proctor.evaluate.calibration import Reliability
+from proctor.evaluate.fairness import LEAST_GROUP
 from proctor.evaluate.results import Results
 from proctor.evaluate.secondary import Secondary
 from proctor.evaluate.statistics import Estimate
@@ -256,7 +257,7 @@ def forest(results: Results, number: int = 0) -> str | None:
         return None
     figure, axes = _figure(0.9 + 0.27 * len(rows))
     for place, (_, _, answer, verdict) in enumerate(reversed(rows)):
-        few = "too few" in verdict
+        few = "too few" in verdict or ("hour" not in answer.of and answer.n < LEAST_GROUP)
         axes.plot([answer.low, answer.high], [place, place], color="#555555", linewidth=1.4)
         axes.plot(
             answer.value,
@@ -268,9 +269,13 @@ def forest(results: Results, number: int = 0) -> str | None:
         )
     axes.set_yticks(
         range(len(rows)),
-        [f"{a}: {g} (n = {int(s.n)})" for a, g, s, _ in reversed(rows)],
+        [
+            f"{a}: {g} ({s.n:.3g} h)" if "hour" in s.of else f"{a}: {g} (n = {int(s.n)})"
+            for a, g, s, _ in reversed(rows)
+        ],
         fontsize=8,
     )
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     if measure.hourly:
         axes.set_xlim(left=0)
     else:

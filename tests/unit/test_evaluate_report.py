@@ -266,24 +266,6 @@ def test_the_tables_read_back(folder: Path) -> None:
             assert len(list(csv.reader(file))) > 3, name
 
 
-def test_groups_are_compared_by_the_hour_too(made: Made, folder: Path) -> None:
-    measures = {one.measure: one for one in work_out(*made).fairness}
-    hourly = measures["false flags an honest hour"]
-    assert hourly.hourly
-    assert "too few hours to say" in {one.group: one.verdict for one in hourly.slices}["yes"]
-    honest = [s for s in made[0].sessions if s.arm != "instructed"]
-    glasses = next(one for one in hourly.slices if one.group == "no").share
-    mine = [s for s in honest if s.groups["glasses"] == "no"]
-    assert isinstance(glasses, Estimate)
-    assert glasses.count == sum(len(s.found) for s in mine)
-    assert glasses.n == len(mine)
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "False flags an honest hour" in page
-    assert "by exchanging persons between groups" in page
-    with (folder / "fairness.csv").open(encoding="utf-8", newline="") as file:
-        assert "false flags an honest hour" in {row["measure"] for row in csv.DictReader(file)}
-
-
 def test_the_same_numbers_give_the_same_page(made: Made, folder: Path, tmp_path: Path) -> None:
     report.write(made[0], tmp_path, scores=made[1])
     for name in ("report.html", "report.json", "persons.csv"):
