@@ -9,6 +9,8 @@ from pathlib import Path
 
 # The name by which the window is opened.
 WINDOW = "open-proctor"
+# The commands that open one.
+WINDOWS = ("exam", "institution", "review")
 
 
 def clean() -> None:
@@ -50,7 +52,7 @@ def lend_streams() -> None:
 def words_of_window(words: Sequence[str]) -> list[str]:
     """What a double click means as words of the command: an invitation comes as one; nothing opens the start page."""
     asked = [as_path(word) for word in words]
-    return asked if asked and asked[0] in ("exam", "institution") else ["exam", *asked]
+    return asked if asked and asked[0] in WINDOWS else ["exam", *asked]
 
 
 def as_path(word: str) -> str:

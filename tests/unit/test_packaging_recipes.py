@@ -206,6 +206,7 @@ def test_a_double_click_opens_the_window_and_words_stay_words(
     assert door.words_of_window([]) == ["exam"]
     assert door.words_of_window(["open-proctor:abc"]) == ["exam", "open-proctor:abc"]
     assert door.words_of_window(["institution"]) == ["institution"]
+    assert door.words_of_window(["review", "case1"]) == ["review", "case1"]
 
 
 def test_packing_takes_nothing_of_ours_for_a_part_of_qt() -> None:
