@@ -140,7 +140,12 @@ def test_a_pool_that_breaks_between_two_recordings_loses_none(monkeypatch):
     assert scored == ["a", "b", "c", "d"]
 
 
-def test_a_recording_that_kills_its_process_takes_no_other_with_it(media, plan):
+def test_a_recording_that_kills_its_process_takes_no_other_with_it(
+    media, plan, tmp_path, monkeypatch
+):
+    # Who is killed cannot tidy up.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     recipe = recipe_of(agreed(plan))
     wanted = tuple(part.plugin for part in recipe.parts)
     files = {"deadly": "gaze/center_left_center.mp4", "harmless": f"talking_grid/{FILES[0]}"}
