@@ -211,3 +211,82 @@ def trouble(folder: Path, url: str, code: str) -> str:
             sender.step()
         client.close()
     return " ".join(told)
+
+
+def test_a_database_connection_that_lay_and_broke_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from proctor.hub import store as stores
+
+    said = hub_world.settings_for("postgresql", tmp_path)
+    store, other = (stores.Store(said.database, said.headers) for _ in range(2))
+
+    def use() -> int:
+        with store.transaction() as tx:
+            return int(tx.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    def end(backend: int) -> None:
+        with other.transaction() as tx:
+            gone = tx.execute(text("SELECT pg_terminate_backend(:pid, 20000)"), {"pid": backend})
+            assert gone.scalar_one()
+
+    try:
+        # One that was used a moment ago is believed: a single request fails, and the next has another.
+        monkeypatch.setattr(stores, "ASK_S", 600.0)
+        first = use()
+        assert use() == first
+        end(first)
+        with pytest.raises(OperationalError):
+            use()
+        second = use()
+        assert second != first
+        # One that lay is asked, and no request fails.
+        monkeypatch.setattr(stores, "ASK_S", 0.0)
+        end(second)
+        assert use() != second
+    finally:
+        store.close()
+        other.close()
+
+
+@pytest.mark.parametrize("backend", hub_world.BACKENDS)
+def test_a_hub_with_older_tables_keeps_its_flags_and_decisions(
+    backend: str, tmp_path: Path
+) -> None:
+    from alembic import command
+
+    from proctor.hub import migrate, staff_tables
+    from proctor.hub.settings import HubSettings
+    from proctor.hub.store import Store
+
+    database = hub_world.fresh_database() if backend == "postgresql" else ""
+    said = HubSettings(folder=tmp_path / "hub", database=database)
+    store = Store(said.database, said.headers)
+    rows = (
+        "INSERT INTO staff (id, name, roles, password, must_change, totp_step, disabled, created) "
+        "VALUES ('p', 'Ada', 'reviewer', '', {no}, 0, {no}, {at})",
+        "INSERT INTO decisions (id, attempt, flag, person, at, envelope) "
+        "VALUES ('d', 'a', 'f1', 'p', {at}, {bytes})",
+    )
+    postgres = backend == "postgresql"
+    literals = {
+        "no": "false" if postgres else "0",
+        "at": "'2026-11-22 12:00:00+00:00'" if postgres else "'2026-11-22 12:00:00.000000'",
+        "bytes": "'\\x00'" if postgres else "x'00'",
+    }
+    try:
+        with store.transaction() as tx:
+            config = migrate._config(tx.connection)
+            for step in ("staff_0001", "live_0001"):
+                command.upgrade(config, step)
+            for row in rows:
+                tx.execute(text(row.format(**literals)))
+        migrate.prepare(said)
+        with store.reading() as connection:
+            assert migrate.is_current(connection)
+            (row,) = connection.execute(select(staff_tables.decisions)).all()
+        assert (row.flag, row.extra, bytes(row.envelope)) == ("f1", False, b"\0")
+    finally:
+        store.close()
