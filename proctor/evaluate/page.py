@@ -61,7 +61,7 @@ def page(results: Results, extras: Extras) -> str:
         drawn=drawn,
         strips=plots.strips(results),
         sessions_drawn=plots.MOST_STRIPS,
-        false=false[:MOST_FLAGS],
+        false_flags=false[:MOST_FLAGS],
         false_more=max(0, len(false) - MOST_FLAGS),
         sentences=base_rates.beside_its_own(),
         anchors=_anchors(),

@@ -19,7 +19,7 @@ world = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(world)
 
 
-def test_groups_are_compared_by_the_hour_too(tmp_path: Path) -> None:
+def test_groups_are_compared_by_the_hour_and_every_false_flag_is_listed(tmp_path: Path) -> None:
     run, scores = world.study()
     report.write(run, tmp_path, scores=scores)
     measures = {one.measure: one for one in work_out(run, scores).fairness}
@@ -33,6 +33,11 @@ def test_groups_are_compared_by_the_hour_too(tmp_path: Path) -> None:
     assert glasses.count == sum(len(s.found) for s in mine)
     assert glasses.n == len(mine)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    # Every false flag of theirs is in the catalogue, too.
+    catalogue = text[text.index('id="catalogue"') : text.index('id="strips"')]
+    flagged = [s.id for s in honest if s.found]
+    assert flagged
+    assert all(f"<td>{name}</td>" in catalogue for name in flagged)
     assert "False flags an honest hour" in text
     assert "by exchanging persons between groups" in text
     with (tmp_path / "fairness.csv").open(encoding="utf-8", newline="") as file:
