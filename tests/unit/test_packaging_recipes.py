@@ -122,6 +122,11 @@ def test_versions_are_those_of_the_project() -> None:
     assert set(re.findall(r"'(?:File|Product)Version', '([^']+)'", facts)) == {number}
     assert f"filevers=({', '.join([*number.split('.'), '0'])})" in facts
     compile(facts, "version.txt", "eval")
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    wheels = {
+        found for page in pages for found in re.findall(r"open_proctor-([\d.]+)-py3", text(page))
+    }
+    assert wheels == {number}
 
 
 def test_the_workflow_runs_what_is_here() -> None:
