@@ -119,6 +119,9 @@ class Exam:
     def end(self) -> None:
         self.exam.end()
         kit.wait(lambda: self.window.receipt is not None, "the receipt")
+        # What is being written while the rest is sent is no part of a case yet.
+        delivery = self.window.receipt.delivery
+        kit.wait(lambda: "arrived" in delivery.text, "the rest to be sent")
         assert [check.detail for check in verify(self.case) if not check.ok] == []
         self.duty.close()
 
@@ -249,6 +252,14 @@ def test_R4_a_film_that_is_taken_back_closed_or_empty_leaves_nothing_and_the_exa
     running.became(number, "declined")
     running.runs_again()
 
+    # Out of the middle of the film, by its own button.
+    number, asked = running.asks(REASON)
+    asked.step.card.yes.click()
+    kit.wait(lambda: asked.step.film_card.isVisible() and asked.step.camera.shown, "the film")
+    asked.step.stop_it.click()
+    running.became(number, "declined")
+    running.runs_again()
+
     # The window is closed over the film.
     number, asked = running.asks(REASON)
     asked.step.card.yes.click()
@@ -274,5 +285,5 @@ def test_R4_a_film_that_is_taken_back_closed_or_empty_leaves_nothing_and_the_exa
     running.end()
     assert not isValid(asked)
     assert running.records("roomscan.sealed") == []
-    assert len(running.records("consent.withdrawn")) == 4
-    assert len(running.records("break.started")) == len(running.records("break.ended")) == 4
+    assert len(running.records("consent.withdrawn")) == 5
+    assert len(running.records("break.started")) == len(running.records("break.ended")) == 5

@@ -15,9 +15,15 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from policies.texts import LANGUAGES
+from policies.texts.live import said
+from policies.texts.told import tell
 from proctor.session import my_data
+from proctor.session.live_link import Told
 from ui import app, theme
+from ui.student.people import AskedScan
 from ui.student.receipt import ReceiptPage
+from ui.student.runner import Runner
+from ui.student.scan import HINTS
 from ui.student.window import HEIGHT, WIDTH, StudentWindow
 
 HERE = Path(__file__).parent
@@ -68,6 +74,31 @@ def windows(window: StudentWindow) -> Iterator[tuple[str, QWidget]]:
     yield "exam", exam
     exam.close()
     exam.deleteLater()
+    yield from asked_scan(window)
+
+
+def asked_scan(window: StudentWindow) -> Iterator[tuple[str, QWidget]]:
+    """The window of a room scan that a person on duty asks for, with everything that it may come to show."""
+    attempt, t = window.attempt, window.attempt.t
+    runner = Runner(attempt)
+    told = Told("room_scan", 1, "Dr. A. Person", "A second voice was heard twice.")
+    sentence = said(t, told.what, by=told.by, text=told.text)
+    asked = AskedScan(attempt, runner, told, sentence)
+    step = asked.step
+    step.hint.setText(t.say(max(HINTS.values(), key=lambda hint: len(t.say(hint)))))
+    step.coverage.setText(t.say("How much of the room was seen could not be told."))
+    step.why_not.setText(
+        tell(t, "There is no camera at /dev/video97; plug one in, or choose another.")
+    )
+    step.busy.say(t.say("One moment …"))
+    for card in (step.film_card, step.look_card, step.not_filmed):
+        card.show()
+    asked.show()
+    kit.pump(0.02)
+    yield "asked scan", asked
+    asked.close()
+    asked.deleteLater()
+    runner.close()
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from policies.texts.live import TIME_ADDED, said
 from proctor.session.live_link import Told
-from proctor.session.session import Session
 from ui import theme
+from ui.app import centred_on
 from ui.student.attempt import Attempt
 from ui.student.runner import Runner
 from ui.student.scan import Became, ScanStep
@@ -23,6 +23,8 @@ from ui.widgets.layout import name_it
 from ui.widgets.words import Note, Words
 
 WIDTH, HEIGHT = 640, 680
+# The height of a line at the usual text size, for which these are (pixels).
+USUAL_LINE = 17
 
 
 class People(QWidget):
@@ -64,9 +66,9 @@ class People(QWidget):
             self.added.setToolTip("")
             self.added.show()
         if told.what == "room_scan" and self._runner.session is not None:
-            self._ask(told, sentence, self._runner.session)
+            self._ask(told, sentence)
 
-    def _ask(self, told: Told, sentence: str, session: Session) -> None:
+    def _ask(self, told: Told, sentence: str) -> None:
         link, open_one = self._runner.link, self._scan
         if open_one is not None and not open_one.settled:
             # Whoever films already is not asked over their film; an older question gives way.
@@ -76,7 +78,7 @@ class People(QWidget):
             if open_one.step.wanted:
                 return
         self.forget()
-        self._scan = AskedScan(self._attempt, self._runner, session, told, sentence)
+        self._scan = AskedScan(self._attempt, self._runner, told, sentence)
         self._scan.show()
         self.asked.emit(self._scan)
 
@@ -105,11 +107,9 @@ class People(QWidget):
 class AskedScan(QWidget):
     """The question for one more room scan, with who asks and why; a no closes it, and that is all."""
 
-    def __init__(
-        self, attempt: Attempt, runner: Runner, session: Session, told: Told, sentence: str
-    ) -> None:
+    def __init__(self, attempt: Attempt, runner: Runner, told: Told, sentence: str) -> None:
         super().__init__()
-        self._runner, self._session, self.number = runner, session, told.id
+        self._runner, self.number = runner, told.id
         self._then: Callable[[], None] | None = None
         # Whether the question has its answer, or needs none any more.
         self.settled = False
@@ -126,11 +126,13 @@ class AskedScan(QWidget):
         )
         self.step.begin_wanted.connect(self._answered)
         column.addWidget(self.step)
-        self.resize(WIDTH, HEIGHT)
+        # As wide as the same number of letters in every text size, as far as the screen goes.
+        large = max(1.0, self.fontMetrics().height() / USUAL_LINE)
+        self.resize(*centred_on(round(WIDTH * large), round(HEIGHT * large)))
 
     def _answered(self) -> None:
-        asked = self._asked
-        if asked is None:
+        asked, session = self._asked, self._runner.session
+        if asked is None or session is None:
             self.close()
             return
         if not self.step.wanted:
@@ -139,7 +141,7 @@ class AskedScan(QWidget):
                 lambda _: self._over("declined"),
             )
             return
-        self.step.film(self._session, self._filmed, asked)
+        self.step.film(session, self._filmed, asked)
 
     def leave(self, then: Callable[[], None]) -> None:
         """Close, and ``then``; after the film that is being locked, if one is."""

@@ -73,8 +73,8 @@ class ScanStep(Step):
         self._worker = Worker(self)
         self._stop = threading.Event()
         self._scan: RoomScan | None = None
-        # Whether the film is on its way to the disk, which nothing may cut short.
-        self.sealing = False
+        # Whether the film is on its way to the disk, which nothing may cut short; whether it goes unseen.
+        self.sealing = self._unwanted = False
         self._session: Session | None = None
         self._then: Callable[[str], None] = lambda sentence: None
         self._stills: list[tuple[float, Image]] = []
@@ -86,14 +86,13 @@ class ScanStep(Step):
         )
         self.card.answered.connect(self._answered)
         self.column.addWidget(self.card)
-        self.column.addWidget(
-            Note(
-                if_not
-                or t.say(
-                    "If you decline, the exam begins at once, and nobody who reviews it sees that."
-                )
+        self.if_not = Note(
+            if_not
+            or t.say(
+                "If you decline, the exam begins at once, and nobody who reviews it sees that."
             )
         )
+        self.column.addWidget(self.if_not)
         self._filming()
         self._looking()
         self._not_filmed()
@@ -128,7 +127,9 @@ class ScanStep(Step):
         self.enough.clicked.connect(self._stop.set)
         longest = self.attempt.policy.room_scan.max_s
         self.film_card.column.addWidget(Words(t.count(ENDS, longest), "hint"))
-        self.film_card.column.addLayout(row(self.enough))
+        self.stop_it = button(t.say("Throw it away"), about=t.say("Nothing of it is kept."))
+        self.stop_it.clicked.connect(self._not_wanted)
+        self.film_card.column.addLayout(Flow(self.enough, self.stop_it))
         self.film_card.hide()
         self.column.addWidget(self.film_card)
 
@@ -165,8 +166,9 @@ class ScanStep(Step):
             return
         self._stop.clear()
         self._stills = []
-        self.look_card.hide()
-        self.not_filmed.hide()
+        # The question has its answer.
+        for gone in (self.card, self.if_not, self.look_card, self.not_filmed):
+            gone.hide()
         self.film_card.show()
         self.enough.setFocus()
         self._in_view(self.film_card)
@@ -175,6 +177,11 @@ class ScanStep(Step):
             self._filmed,
             self._no_film,
         )
+
+    def _not_wanted(self) -> None:
+        """Out of the middle of the film: it ends, and nothing of it is kept (rule C4)."""
+        self._unwanted = True
+        self._stop.set()
 
     def _frames(self, scan: RoomScan, session: Session) -> Iterator[Frame]:
         devices = self.attempt.devices
@@ -269,6 +276,9 @@ class ScanStep(Step):
         if not isinstance(error, ProctorError):
             raise error
         self.film_card.hide()
+        if self._unwanted:
+            self.throw_away()
+            return
         self.why_not.setText(tell(self.t, str(error)))
         announce(self, self.why_not.text())
         self.not_filmed.show()
@@ -277,6 +287,9 @@ class ScanStep(Step):
     def _filmed(self, measured: Measured) -> None:
         t = self.t
         self.film_card.hide()
+        if self._unwanted:
+            self.throw_away()
+            return
         if measured.coverage is None:
             text = t.say("How much of the room was seen could not be told.")
         else:
