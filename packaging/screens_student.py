@@ -228,6 +228,10 @@ def exam(window: StudentWindow) -> Iterator[tuple[str, QWidget]]:
         raise SystemExit("screens: there is no room scan")
     window.go(SCAN)
     scan.card.yes.click()
+    wait(lambda: scan.film_card.isVisible() and scan.camera.shown)
+    rest(1.0)
+    yield "scan-film", window
+    scan.enough.click()
     wait(lambda: scan.look_card.isVisible() and scan.still.shown)
     rest(0.2)
     yield "scan-look", window
