@@ -7,6 +7,7 @@ once, so a lost answer repeats nothing. One whose time is over is handed out no 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from policies import sign as dsse
 from policies.texts import plain
 from proctor.errors import InputError
 from proctor.evidence import statement
@@ -104,17 +106,26 @@ def payload(attempt: str, command: Command, *, nonce: str, at: float) -> bytes:
 
 def check_signed(
     envelope: str, keys: Collection[Ed25519PublicKey], attempt: str, command: Command
-) -> None:
-    """Raise :class:`InputError` unless one of ``keys`` signed this very command for this attempt."""
+) -> str:
+    """The SHA-256 (hex) of what one of ``keys`` signed, which is this very command for this attempt.
+
+    It stays the same however the envelope around it is written. Raises :class:`InputError`.
+    """
     try:
-        said = statement.signed_by(envelope.encode("utf-8"), FORM, list(keys)).said
+        signed = statement.signed_by(envelope.encode("utf-8"), FORM, list(keys))
     except (InputError, ValueError) as error:
         raise InputError(f"{error} Sign it on the machine whose key you registered.") from error
     wanted = {
         "attempt": attempt, "kind": command.kind, "text": command.text, "minutes": command.minutes,
     }  # fmt: skip
-    if {key: said.get(key) for key in wanted} != wanted:
+    if {key: signed.said.get(key) for key in wanted} != wanted:
         raise InputError("What was signed is another command than the one that was sent.")
+    return signed.id
+
+
+def signed_id(envelope: str) -> str:
+    """What :func:`check_signed` gave for an envelope that was accepted; "" for a command without one."""
+    return hashlib.sha256(dsse.inspect(envelope.encode("utf-8"))[0]).hexdigest() if envelope else ""
 
 
 def as_told(row: Any, now: float) -> dict[str, Any]:

@@ -221,11 +221,12 @@ def give_command(
     person: Annotated[Acting, Depends(acting("live.command"))],
 ) -> dict[str, Any]:
     """Ask the agent for something. Signed by the person's key, where they registered one."""
+    signed = ""
     try:
         command = commands.checked(wish.kind, wish.text or wish.reason, wish.minutes)
         if person.keys or wish.signed:
             known = [_key(key) for key in person.keys]
-            commands.check_signed(wish.signed, known, attempt, command)
+            signed = commands.check_signed(wish.signed, known, attempt, command)
     except InputError as error:
         raise Problem(422, "command.unusable", str(error)) from error
     now = now_live.now()
@@ -234,21 +235,18 @@ def give_command(
         if place is None:
             raise Problem(404, "attempt.unknown", "There is no such attempt at this hub.")
         state = tx.execute(
-            sa.select(tables.attempts.c.state).where(tables.attempts.c.attempt == attempt)
+            sa.select(tables.attempts.c.state)
+            .where(tables.attempts.c.attempt == attempt)
+            # One command of an attempt after another, or the same one is accepted twice.
+            .with_for_update()
         ).scalar_one()
         if state in ("ended", "erased"):
             raise Problem(
                 409, "exam.ended", "This exam has ended; nothing is asked of it any more."
             )
         _check_scan(tx, attempt, command)
-        if (
-            wish.signed
-            and tx.execute(
-                sa.select(table.c.id).where(
-                    table.c.attempt == attempt, table.c.signed == wish.signed
-                )
-            ).first()
-        ):
+        earlier = tx.execute(sa.select(table.c.signed).where(table.c.attempt == attempt)).scalars()
+        if signed and signed in map(commands.signed_id, earlier):
             raise Problem(
                 409, "command.repeated", "This signed command was given already; sign a new one."
             )

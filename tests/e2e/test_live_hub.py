@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import importlib.util
+import json
 import socket
 import sys
 import threading
@@ -184,8 +185,10 @@ def test_a_person_whose_key_is_registered_signs_every_command(hub: Any, line: Li
         assert duty.ask("POST", path, wish | {"signed": wrong})[0] == 422
     right = signed("Hello.")
     assert duty.ask("POST", path, wish | {"signed": right})[0] == 201
-    status, said = duty.ask("POST", path, wish | {"signed": right})
-    assert (status, said["code"]) == (409, "command.repeated")
+    # The same words in another envelope are the same command.
+    for again in (right, json.dumps(json.loads(right), indent=2)):
+        status, said = duty.ask("POST", path, wish | {"signed": again})
+        assert (status, said["code"]) == (409, "command.repeated")
     (told,) = line.commands(0, wait=5)
     assert (told.command.text, told.signed) == ("Hello.", right)
 

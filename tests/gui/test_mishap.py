@@ -173,7 +173,9 @@ for one in app.topLevelWidgets():
 def test_every_window_shows_a_mistake_in_its_language_and_goes_on(tmp_path: Path) -> None:
     study = tmp_path / "study"
     study.mkdir()
-    (study / "sessions.csv").write_text("session,person,arm,media\none,p1,instructed,one.mp4\n", encoding="utf-8")
+    (study / "sessions.csv").write_text(
+        "session,person,arm,media\none,p1,instructed,one.mp4\n", encoding="utf-8"
+    )
     header = "session,start_s,end_s,kind,annotator,certain\n"
     (study / "truth.csv").write_text(header, encoding="utf-8")
     done = subprocess.run(
