@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import resource
 import struct
 import sys
@@ -67,6 +68,17 @@ def test_the_sound_comes_whole_and_stays_with_the_pictures() -> None:
     begin = np.argmax(np.abs(samples) > 2000) / heard.rate
     assert begin == pytest.approx(3.0, abs=0.1)
     assert np.abs(samples[round(3.2 * 16000) : round(3.8 * 16000)]).max() > 6000
+
+
+def test_what_is_computed_for_a_clip_is_bounded(
+    sample: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = itertools.count()
+    monkeypatch.setattr(clip.time, "thread_time", lambda: float(next(work)))
+    with pytest.raises(ClipError, match="more than 4 s of computing"):
+        clip.sound(sample)
+    with pytest.raises(ClipError, match="more than 4 s of computing"):
+        clip.frames(sample, [3.0])
 
 
 def test_a_clip_without_sound_has_no_samples() -> None:
