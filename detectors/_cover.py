@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detectors._nets import FaceView, Floats
+from detectors._landmarks import Floats
+from detectors._nets import FaceView
 from proctor.types import Image
 
 # The face is warped so that the outer eye corners and the base of the nose (landmarks of

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from detectors._nets import FaceView, Floats
+from detectors._landmarks import Floats
+from detectors._nets import FaceView
 from proctor.types import Image
 
 SIDE = 128

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from detectors._nets import FaceFinder, Floats, Found, iou
+from detectors._landmarks import Floats
+from detectors._nets import FaceFinder, Found, iou
 from proctor.types import Box, Image
 
 # YuNet's score from which a second face is taken at its word; hands and patterns reach 0.6, people

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors._landmarks import Floats
 from detectors._luma import ramp
-from detectors._nets import MIN_SIDE, FaceFinder, Floats, iou
+from detectors._nets import MIN_SIDE, FaceFinder, iou
 from proctor.types import Box, Image
 
 # Each pair is (not turned, turned for sure). Of 126 FairFace heads within 15 degrees of the front none

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
+from detectors._landmarks import Floats
 from detectors._likeness import Cut, FaceNumbers, cut_out, mean, why_not
-from detectors._nets import FINDER_SIDE, MIN_SIDE, FaceFinder, FaceMesh, FaceView, Floats, shrink
+from detectors._nets import FINDER_SIDE, MIN_SIDE, FaceFinder, FaceMesh, FaceView, shrink
 from detectors._others import SURE, overlaps
 from proctor.pipeline.detector import Context, Kind, Plugin
 from proctor.pipeline.detector import Settings as BaseSettings
