@@ -59,8 +59,10 @@ if [ "$(uname -s)" = Linux ]; then
     done
 fi
 if [ "$what" != run ]; then
-    # Tests let espeak-ng speak, and open our clips with the age program that others wrote.
+    # Tests let espeak-ng and flite speak, and open our clips with programs that others wrote: age, FFmpeg's.
     command -v espeak-ng >/dev/null || missing="$missing espeak-ng"
+    command -v flite >/dev/null || [ "$(uname -s)" != Linux ] || missing="$missing flite"
+    command -v ffprobe >/dev/null || missing="$missing ffmpeg"
     command -v age >/dev/null || missing="$missing age"
     # Windows are tried on a virtual display, and a page in a real browser.
     if [ "$(uname -s)" = Linux ]; then
